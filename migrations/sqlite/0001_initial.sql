@@ -1,0 +1,231 @@
+-- Times are microseconds since 1970 in UTC, amounts minor units, identifiers hyphenated UUIDs, lists JSON.
+-- Every table that grows leads with the key of its subject or of the record itself.
+
+CREATE TABLE batches (
+    id           TEXT PRIMARY KEY,
+    committed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX batches_by_time ON batches (committed_at);
+
+CREATE TABLE rule_sets (
+    version       TEXT PRIMARY KEY,
+    text          TEXT NOT NULL,
+    first_seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE persons (
+    id        TEXT PRIMARY KEY,
+    data      TEXT NOT NULL,
+    documents TEXT NOT NULL
+) STRICT;
+
+-- Who is found by which phone, email or document.
+CREATE TABLE directory (
+    kind   TEXT NOT NULL,
+    value  TEXT NOT NULL,
+    person TEXT NOT NULL,
+    PRIMARY KEY (kind, value, person)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX directory_by_person ON directory (person);
+
+CREATE TABLE accounts (
+    id           TEXT PRIMARY KEY,
+    person       TEXT NOT NULL,
+    currency     TEXT NOT NULL,
+    status       TEXT NOT NULL,
+    tier         TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    balance      INTEGER NOT NULL,
+    pending      INTEGER NOT NULL,
+    receivable   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX accounts_by_person ON accounts (person);
+CREATE INDEX accounts_by_age ON accounts (created_at, id);
+
+CREATE TABLE subjects (
+    kind          TEXT NOT NULL,
+    key           TEXT NOT NULL,
+    last_event_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE series (
+    kind     TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    events   INTEGER NOT NULL,
+    amount   INTEGER NOT NULL,
+    released TEXT NOT NULL,
+    PRIMARY KEY (kind, key, currency)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+    kind          TEXT NOT NULL,
+    key           TEXT NOT NULL,
+    currency      TEXT NOT NULL,
+    number        INTEGER NOT NULL,
+    at            INTEGER NOT NULL,
+    amount        INTEGER NOT NULL,
+    running       INTEGER NOT NULL,
+    authorization TEXT NOT NULL,
+    due_at        INTEGER,
+    released      TEXT,
+    PRIMARY KEY (kind, key, currency, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX events_by_time ON events (kind, key, currency, at, number);
+CREATE INDEX events_due ON events (kind, key, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX events_overdue ON events (due_at) WHERE due_at IS NOT NULL;
+
+-- How much was released in each block of events: see domain/subject.rs.
+CREATE TABLE release_nodes (
+    kind     TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    level    INTEGER NOT NULL,
+    block    INTEGER NOT NULL,
+    released TEXT NOT NULL,
+    count    INTEGER NOT NULL,
+    amount   INTEGER NOT NULL,
+    PRIMARY KEY (kind, key, currency, level, block, released)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE authorizations (
+    id            TEXT PRIMARY KEY,
+    account       TEXT,
+    amount        INTEGER NOT NULL,
+    currency      TEXT,
+    exchange_rate TEXT,
+    at            INTEGER NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    state         TEXT NOT NULL,
+    sender        TEXT,
+    counted       TEXT NOT NULL,
+    credit        TEXT,
+    bound_credit  TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX authorizations_by_account ON authorizations (account, at);
+CREATE INDEX authorizations_unused ON authorizations (account, amount, currency, state, at)
+    WHERE state IN ('Open', 'Expired');
+
+CREATE TABLE credits (
+    id              TEXT PRIMARY KEY,
+    account         TEXT NOT NULL,
+    authorization   TEXT NOT NULL UNIQUE,
+    amount          INTEGER NOT NULL,
+    currency        TEXT NOT NULL,
+    exchange_rate   TEXT,
+    at              INTEGER NOT NULL,
+    state           TEXT NOT NULL,
+    referenced      INTEGER NOT NULL,
+    late            TEXT,
+    reason          TEXT,
+    reversal        TEXT,
+    idempotency_key TEXT,
+    counted         TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX credits_by_account ON credits (account, at);
+CREATE INDEX credits_unreferenced ON credits (account, amount, currency, at) WHERE referenced = 0;
+CREATE INDEX credits_in_progress ON credits (at) WHERE state = 'InProgress';
+
+CREATE TABLE reversals (
+    id       TEXT PRIMARY KEY,
+    credit   TEXT NOT NULL UNIQUE,
+    account  TEXT NOT NULL,
+    amount   INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reversals_by_account ON reversals (account, at);
+
+CREATE TABLE ambiguous_credits (
+    id            TEXT PRIMARY KEY,
+    account       TEXT NOT NULL,
+    amount        INTEGER NOT NULL,
+    currency      TEXT NOT NULL,
+    exchange_rate TEXT,
+    at            INTEGER NOT NULL,
+    answered_with TEXT,
+    state         TEXT NOT NULL,
+    credit        TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ambiguous_credits_by_account ON ambiguous_credits (account, at);
+
+-- Entries and postings are only ever added (decision 12).
+CREATE TABLE entries (
+    account  TEXT NOT NULL,
+    id       TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    credit   TEXT,
+    currency TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    PRIMARY KEY (account, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX entries_once_per_credit ON entries (credit, kind) WHERE credit IS NOT NULL;
+
+CREATE TABLE postings (
+    account  TEXT NOT NULL,
+    entry    TEXT NOT NULL,
+    book     TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    amount   INTEGER NOT NULL,
+    PRIMARY KEY (account, entry, book)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER entries_stay BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are only added'); END;
+CREATE TRIGGER entries_are_kept BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'entries are only added'); END;
+CREATE TRIGGER postings_stay BEFORE UPDATE ON postings BEGIN SELECT RAISE(ABORT, 'postings are only added'); END;
+CREATE TRIGGER postings_are_kept BEFORE DELETE ON postings BEGIN SELECT RAISE(ABORT, 'postings are only added'); END;
+
+CREATE TABLE decisions (
+    id            TEXT PRIMARY KEY,
+    kind          TEXT NOT NULL,
+    account       TEXT,
+    at            INTEGER NOT NULL,
+    received_at   INTEGER NOT NULL,
+    approved      INTEGER NOT NULL,
+    reason        TEXT,
+    note          TEXT,
+    reference     TEXT,
+    amount        INTEGER,
+    currency      TEXT,
+    exchange_rate TEXT,
+    rules_version TEXT,
+    findings      TEXT NOT NULL,
+    request       TEXT NOT NULL
+) STRICT;
+CREATE INDEX decisions_by_account ON decisions (account, at);
+CREATE INDEX decisions_by_time ON decisions (at);
+
+CREATE TABLE account_changes (
+    account     TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    at          INTEGER NOT NULL,
+    who         TEXT NOT NULL,
+    action      TEXT NOT NULL,
+    why         TEXT NOT NULL,
+    target      TEXT,
+    change      TEXT NOT NULL,
+    case_number TEXT,
+    review_date TEXT,
+    PRIMARY KEY (account, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE enrolments (
+    token_hash TEXT PRIMARY KEY,
+    person     TEXT NOT NULL,
+    documents  TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    account    TEXT
+) STRICT;
+
+CREATE TABLE idempotency (
+    path      TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    body_hash TEXT NOT NULL,
+    outcome   TEXT NOT NULL,
+    at        INTEGER NOT NULL,
+    PRIMARY KEY (path, key)
+) STRICT;
+CREATE INDEX idempotency_by_time ON idempotency (at);

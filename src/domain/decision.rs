@@ -1,0 +1,120 @@
+//! Everything a decision was made from, kept so that it can be explained on the phone and replayed.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::currency::Currency;
+use super::ids::{AccountId, TrackingId};
+use super::reason::Reason;
+use super::subject::SubjectKind;
+use super::time::Timestamp;
+
+/// Which call was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DecisionKind {
+    Authorization,
+    Credit,
+    Reversal,
+}
+
+impl DecisionKind {
+    pub const ALL: [Self; 3] = [Self::Authorization, Self::Credit, Self::Reversal];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Authorization => "Authorization",
+            Self::Credit => "Credit",
+            Self::Reversal => "Reversal",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// One answer and why it was given.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Decision {
+    /// The TrackingIdentifier that was answered.
+    pub id: TrackingId,
+    pub kind: DecisionKind,
+    pub account: Option<AccountId>,
+    /// Event time: the receive time, but never before the last event of a subject it names.
+    pub at: Timestamp,
+    pub received_at: Timestamp,
+    pub approved: bool,
+    pub reason: Option<Reason>,
+    /// In plain words, for a person: what the reason alone does not say.
+    pub note: Option<String>,
+    /// The authorization, credit or reversal that the call named or was matched with.
+    pub reference: Option<TrackingId>,
+    /// Minor units.
+    pub amount: Option<i64>,
+    pub currency: Option<Currency>,
+    pub exchange_rate: Option<Decimal>,
+    /// Version of the rule set that judged it; `None` where no rule was run.
+    pub rules_version: Option<String>,
+    /// Each rule in file order.
+    pub findings: Vec<RuleFinding>,
+    /// The request's body as it was received.
+    pub request: Box<RawValue>,
+}
+
+/// What one rule found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleFinding {
+    /// The rule's id in the file.
+    pub rule: String,
+    /// Its type, as `velocity`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub verdict: Verdict,
+    /// The reason it gives where it refuses.
+    pub reason: Reason,
+    /// A shadow rule's refusal is recorded and does not count.
+    pub shadow: bool,
+    pub per: Option<SubjectKind>,
+    /// `(from, to]`; `None` for a rule without a window.
+    pub window: Option<FoundWindow>,
+    /// What was counted before this transaction: transactions, or minor units.
+    pub counted: Option<i64>,
+    /// The most it allows, in the same unit; `None` where it is unlimited or the currency is not named.
+    pub limit: Option<i64>,
+    /// Whether `counted`, `limit` and `left` are money (minor units) or a number of transactions.
+    pub unit: Unit,
+    /// What was left before this transaction.
+    pub left: Option<i64>,
+    /// Why it was skipped, or anything else a person should know.
+    pub note: Option<String>,
+}
+
+/// The unit of a finding's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    MinorUnits,
+    Transactions,
+}
+
+/// A window's bounds, as a person would name them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundWindow {
+    /// As in the file: `rolling 24h`, `calendar month`.
+    pub name: String,
+    /// Exclusive.
+    pub from: Timestamp,
+    /// Inclusive: the decision's time.
+    pub to: Timestamp,
+    pub time_zone: String,
+}
+
+/// How a rule judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Verdict {
+    Passed,
+    Refused,
+    /// Not applicable: another tier, no sender data, `mode = "off"`.
+    Skipped,
+}

@@ -1,0 +1,113 @@
+//! Identifiers. They are made at the edge (`clock::Ids`) and only carried here.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The contract's `AccountIdentifier`: the partner's name of one External Account Object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// The identifier as it stands; callers have already refused an empty one.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Sixteen digits: fifteen of `random` and a Luhn check digit (ISO/IEC 7812-1), the first one never zero.
+    pub fn from_random(random: u64) -> Self {
+        let body = 100_000_000_000_000 + random % 900_000_000_000_000;
+        let digits = body.to_string();
+        let sum: u32 = digits
+            .bytes()
+            .rev()
+            .enumerate()
+            .map(|(place, digit)| {
+                let value = u32::from(digit - b'0');
+                match place % 2 {
+                    0 if value > 4 => value * 2 - 9,
+                    0 => value * 2,
+                    _ => value,
+                }
+            })
+            .sum();
+        Self(format!("{digits}{}", (10 - sum % 10) % 10))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last four characters that the contract allows in a `DisplayName`.
+    pub fn last_four(&self) -> String {
+        let usable: Vec<char> = self.0.chars().filter(char::is_ascii_alphanumeric).collect();
+        usable[usable.len().saturating_sub(4)..].iter().collect()
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The contract's `TrackingIdentifier`: time-ordered (UUIDv7), so that inserts stay on warm index pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TrackingId(pub Uuid);
+
+impl TrackingId {
+    /// Reads an identifier in the one form this server issues; any other text names nothing we made.
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text.trim()).ok().map(Self)
+    }
+}
+
+impl fmt::Display for TrackingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A holder of accounts, given when an account is created or seeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PersonId(pub Uuid);
+
+impl fmt::Display for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_identifiers_have_sixteen_digits_and_pass_the_luhn_check() {
+        for random in [0, 1, 42, u64::MAX] {
+            let id = AccountId::from_random(random);
+            assert_eq!(id.as_str().len(), 16);
+            let sum: u32 = id
+                .as_str()
+                .bytes()
+                .rev()
+                .enumerate()
+                .map(|(place, digit)| {
+                    let value = u32::from(digit - b'0');
+                    if place % 2 == 1 { value * 2 / 10 + value * 2 % 10 } else { value }
+                })
+                .sum();
+            assert_eq!(sum % 10, 0, "{id}");
+        }
+    }
+
+    #[test]
+    fn last_four_keeps_only_what_a_display_name_may_hold() {
+        assert_eq!(AccountId::new("4000-12 34").last_four(), "1234");
+        assert_eq!(AccountId::new("é7").last_four(), "7");
+    }
+}

@@ -1,0 +1,243 @@
+//! What limits are counted by, and how a window stays flat however long the history grows.
+//!
+//! A *subject* (an account, a sender, a receiver) has one *series* of counted events per currency. Events are numbered
+//! from 1 and carry running totals, so a window's sum is the difference of two rows. What was given back since (a
+//! *release*) takes effect at the counted event's own place in the series: partial sums in a tree over the event's
+//! number ([`tree`]) tell how much of any prefix was released, by kind.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::currency::Currency;
+use super::ids::TrackingId;
+use super::time::Timestamp;
+
+/// What a rule counts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectKind {
+    Account,
+    Sender,
+    Receiver,
+}
+
+impl SubjectKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Sender => "sender",
+            Self::Receiver => "receiver",
+        }
+    }
+}
+
+/// One subject's name: an account identifier, a sender's phone or email with the birth date, or a person's id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SubjectKey {
+    pub kind: SubjectKind,
+    pub key: String,
+}
+
+impl SubjectKey {
+    pub fn new(kind: SubjectKind, key: impl Into<String>) -> Self {
+        Self { kind, key: key.into() }
+    }
+}
+
+impl fmt::Display for SubjectKey {
+    /// The kind alone: a sender's key is personal data and belongs in no message.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.as_str())
+    }
+}
+
+/// A subject's row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    pub kind: SubjectKind,
+    pub key: String,
+    /// No command on this subject is ever dated before this (design: time enters once).
+    pub last_event_at: Timestamp,
+}
+
+/// A count of transactions and the sum of their amounts, minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    pub count: i64,
+    pub amount: i64,
+}
+
+impl Tally {
+    pub fn one(amount: i64) -> Self {
+        Self { count: 1, amount }
+    }
+
+    pub fn plus(self, other: Self) -> Self {
+        Self { count: self.count + other.count, amount: self.amount + other.amount }
+    }
+
+    pub fn minus(self, other: Self) -> Self {
+        Self { count: self.count - other.count, amount: self.amount - other.amount }
+    }
+}
+
+/// One currency of one subject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SeriesKey {
+    #[serde(flatten)]
+    pub subject: SubjectKey,
+    pub currency: Currency,
+}
+
+/// The head of a series: how many events it has, their sum, and how much of all that was released, by kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series {
+    #[serde(flatten)]
+    pub key: SeriesKey,
+    /// Number of the latest event; they start at 1.
+    pub events: i64,
+    /// Sum of all events' amounts, minor units.
+    pub amount: i64,
+    pub released: Released,
+}
+
+impl Series {
+    pub fn empty(key: SeriesKey) -> Self {
+        Self { key, events: 0, amount: 0, released: Released::default() }
+    }
+
+    /// Everything counted so far, releases included.
+    pub fn total(&self) -> Counted {
+        Counted { events: Tally { count: self.events, amount: self.amount }, released: self.released }
+    }
+}
+
+/// Why a counted event was given back. Whether it then counts is each rule's own choice, but for `Always`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ReleaseKind {
+    /// The authorization expired or was voided (`on_expiry`).
+    Expiry,
+    /// The credit was reversed or its settlement failed (`on_reversal`).
+    Reversal,
+    /// A refused credit, or the earlier count of a late credit: gives back under every rule.
+    Always,
+}
+
+impl ReleaseKind {
+    pub const ALL: [Self; 3] = [Self::Expiry, Self::Reversal, Self::Always];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expiry => "Expiry",
+            Self::Reversal => "Reversal",
+            Self::Always => "Always",
+        }
+    }
+}
+
+/// Released tallies by kind. An event is in one kind at most; a later release moves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Released {
+    pub expiry: Tally,
+    pub reversal: Tally,
+    pub always: Tally,
+}
+
+impl Released {
+    pub fn of(&self, kind: ReleaseKind) -> Tally {
+        match kind {
+            ReleaseKind::Expiry => self.expiry,
+            ReleaseKind::Reversal => self.reversal,
+            ReleaseKind::Always => self.always,
+        }
+    }
+
+    pub fn of_mut(&mut self, kind: ReleaseKind) -> &mut Tally {
+        match kind {
+            ReleaseKind::Expiry => &mut self.expiry,
+            ReleaseKind::Reversal => &mut self.reversal,
+            ReleaseKind::Always => &mut self.always,
+        }
+    }
+
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            expiry: self.expiry.minus(other.expiry),
+            reversal: self.reversal.minus(other.reversal),
+            always: self.always.minus(other.always),
+        }
+    }
+}
+
+/// Totals of a prefix of a series: of all events up to some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counted {
+    pub events: Tally,
+    pub released: Released,
+}
+
+impl Counted {
+    /// What lies between an earlier prefix and this one.
+    pub fn since(self, earlier: Self) -> Self {
+        Self { events: self.events.minus(earlier.events), released: self.released.minus(earlier.released) }
+    }
+}
+
+/// One counted transaction of a series.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    #[serde(flatten)]
+    pub series: SeriesKey,
+    /// Its number in the series.
+    pub number: i64,
+    pub at: Timestamp,
+    /// Minor units.
+    pub amount: i64,
+    /// Sum of the amounts of this and all earlier events of the series, minor units.
+    pub running: i64,
+    /// The authorization that is counted.
+    pub authorization: TrackingId,
+    /// When it expires unless it is used before; `None` once used or ended.
+    pub due_at: Option<Timestamp>,
+    pub released: Option<ReleaseKind>,
+}
+
+/// Where an authorization or a late credit is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRef {
+    #[serde(flatten)]
+    pub series: SeriesKey,
+    pub number: i64,
+}
+
+/// A node of the release tree: how much of one kind was released in a block of events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseNode {
+    #[serde(flatten)]
+    pub series: SeriesKey,
+    pub released: ReleaseKind,
+    pub level: i64,
+    pub block: i64,
+    #[serde(flatten)]
+    pub tally: Tally,
+}
+
+/// The shape of the release tree: blocks of 32, 32², 32³ and 32⁴ events.
+///
+/// The events themselves are the leaves. Four levels serve a million events with at most 31 rows read per level; above
+/// that the top level is scanned, one row per million events, so no history makes it slow.
+pub mod tree {
+    pub const FANOUT: i64 = 32;
+    pub const LEVELS: i64 = 4;
+
+    /// Events in one block of `level`.
+    pub fn block_size(level: i64) -> i64 {
+        (0..level).fold(1, |size, _| size * FANOUT)
+    }
+
+    /// The block of `level` that event `number` (from 1) belongs to.
+    pub fn block_of(number: i64, level: i64) -> i64 {
+        (number - 1) / block_size(level)
+    }
+}

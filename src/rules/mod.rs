@@ -1,0 +1,36 @@
+//! Judgement: which remittances the partner's limits allow.
+//!
+//! A rule set is an ordered list. Every rule is evaluated, so that a decision can be explained whole; the first one in
+//! `enforce` mode that refuses gives the reason. A rule knows no clock and no store: it asks [`Counters`] for what its
+//! subject counted in its window, and says [`Verdict`]. A new type of rule is one file and one line in `TYPES`.
+
+use crate::domain::{Counted, Currency, SubjectKind, Timestamp};
+
+pub use ruleset::RuleSet;
+
+mod ruleset;
+
+/// The transaction that is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// Event time.
+    pub now: Timestamp,
+    /// Minor units.
+    pub amount: i64,
+    pub currency: Currency,
+    /// The account's tier.
+    pub tier: &'a str,
+    /// Whether the call named a sender that rules can count by.
+    pub has_sender: bool,
+}
+
+/// What a rule may ask of the books.
+///
+/// `E` is the caller's "not loaded yet": a rule passes it on with `?` and is asked again once the state is there.
+pub trait Counters<E> {
+    /// Everything counted in one currency in `(from, now]`.
+    fn counted_since(&mut self, per: SubjectKind, currency: Currency, from: Timestamp) -> Result<Counted, E>;
+
+    /// The currencies that the subject has ever been counted in.
+    fn currencies(&mut self, per: SubjectKind) -> Result<Vec<Currency>, E>;
+}

@@ -1,0 +1,59 @@
+//! The store is dumb: it loads what it is asked for and writes what it is told, and decides nothing.
+//!
+//! [`Store`] is what the writer needs (a transaction that loads and writes in bulk), [`Reads`] what people and status
+//! queries need; neither passes through the queue. A store is right when it passes `tests/store`, for no other reason.
+
+use async_trait::async_trait;
+
+use crate::decide::{Changes, Loaded, Wanted};
+use crate::domain::{SubjectKey, Timestamp, TrackingId};
+
+pub use reads::*;
+
+mod reads;
+
+/// What went wrong in the store. The text is for the log; a caller sees only that the server is unavailable.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database did not answer, or answered that it cannot serve now: worth another try.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// A constraint refused the write: one of the batch's commands is at fault, or another server was faster.
+    #[error("the database refused the write: {0}")]
+    Conflict(String),
+    /// The stored data are not what this version writes.
+    #[error("stored data cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// What a batch of commands needs of a database.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Opens the transaction of one batch, which is the only writer.
+    async fn begin(&self) -> Result<Box<dyn Batch>, StoreError>;
+
+    /// Whether the batch with this id was committed: asked where a commit's answer was lost.
+    async fn was_committed(&self, batch: TrackingId) -> Result<bool, StoreError>;
+
+    /// Subjects that have something due at or before `at`, at most `limit`, the longest overdue first.
+    async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError>;
+
+    /// Keeps the text of a rule set under its version, so that an old decision can be replayed.
+    async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Forgets idempotency records, used-up links and batch ids from before `at`.
+    async fn forget_before(&self, at: Timestamp) -> Result<(), StoreError>;
+}
+
+/// One transaction.
+#[async_trait]
+pub trait Batch: Send {
+    /// Loads everything `wanted` names, and says of the rest that it does not exist.
+    async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError>;
+
+    /// Writes in a handful of bulk statements, whatever the number of changes.
+    async fn write(&mut self, changes: &Changes) -> Result<(), StoreError>;
+
+    /// Commits under the batch's id, which is written with it.
+    async fn commit(self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError>;
+}
