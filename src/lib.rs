@@ -3,7 +3,9 @@
 //! Read the modules in this order; each uses only those before it:
 //!
 //! - [`domain`]: the nouns, plain data
+//! - [`toml_text`]: reading TOML so that every mistake has its line
 //! - [`rules`]: judgement, which remittances the limits allow
+//! - [`config`]: the settings, read in one place
 //! - [`decide`]: the verbs, pure functions from state and command to outcome and changes
 //! - [`store`]: load these keys, commit these changes; and what people read
 //! - [`commit`]: the queue, the batch, the one commit
@@ -12,7 +14,9 @@
 
 pub mod clock;
 pub mod commit;
+pub mod config;
 pub mod decide;
 pub mod domain;
 pub mod rules;
 pub mod store;
+pub mod toml_text;
