@@ -3,6 +3,8 @@
 //! One [`Clock`] is made where the server starts and travels in its state; whoever needs the time asks that one. A test
 //! starts the server on [`Clock::manual`] and turns its [`Hands`], so that a day passes without waiting for it.
 
+#![expect(clippy::disallowed_methods, reason = "the calls that are forbidden everywhere else belong here")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
