@@ -20,3 +20,4 @@ pub mod domain;
 pub mod rules;
 pub mod store;
 pub mod toml_text;
+pub mod telemetry;

@@ -1,0 +1,134 @@
+//! What operators watch: log lines and metrics. Neither ever holds a body, a signature, a key or personal data.
+//!
+//! Every metric's name is here, so that dashboards have one place to look; whoever does the work emits it under the
+//! name.
+
+use std::io::IsTerminal;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Counter of answered HTTP requests; labels `endpoint` (the route's pattern, never the path), `status`.
+pub const HTTP_REQUESTS: &str = "vna_http_requests_total";
+/// Histogram, seconds from a request's head to its answer's head; label `endpoint`.
+pub const HTTP_REQUEST_SECONDS: &str = "vna_http_request_seconds";
+/// Counter of durable decisions; labels `kind`, `approved` (`true` or `false`), `reason` (the contract's spelling, or
+/// `None`).
+pub const DECISIONS: &str = "vna_decisions_total";
+/// Histogram, commands that one commit held.
+pub const BATCH_COMMANDS: &str = "vna_batch_commands";
+/// Gauge, requests that wait for the writer.
+pub const QUEUE_DEPTH: &str = "vna_queue_depth";
+/// Histogram, seconds from a batch's first statement to the end of its commit.
+pub const COMMIT_SECONDS: &str = "vna_commit_seconds";
+
+/// From a fast answer out of memory to the longest that a caller is likely to wait.
+const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Powers of two: a batch grows by doubling under load.
+const COMMANDS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// A histogram keeps every sample until it is folded into its buckets; this bounds how many.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    Text,
+    Json,
+}
+
+/// Why logging could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("`{0}` is not a log filter: write a level, as info, or parts like vna_partner=debug,info")]
+    BadFilter(String),
+    #[error("logging is already set up")]
+    AlreadyStarted,
+}
+
+/// Sends log lines to standard output. `filter` is a level or `target=level` parts, comma-separated.
+///
+/// # Errors
+/// A filter that cannot be read, or a second call in one process.
+pub fn start_logs(filter: &str, format: LogFormat) -> Result<(), LogError> {
+    let env_filter = EnvFilter::try_new(filter).map_err(|_| LogError::BadFilter(filter.to_owned()))?;
+    let as_json = match format {
+        LogFormat::Auto => !std::io::stdout().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let lines = tracing_subscriber::fmt().with_env_filter(env_filter).with_target(false);
+    let started = if as_json {
+        lines.json().flatten_event(true).with_span_list(false).finish().try_init()
+    } else {
+        lines.finish().try_init()
+    };
+    started.map_err(|_| LogError::AlreadyStarted)
+}
+
+/// The process's metrics. The first call installs the recorder; later ones return the same handle.
+pub fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(install_recorder).clone()
+}
+
+/// Folds samples into buckets for as long as the server runs; without it their memory grows.
+pub async fn keep_metrics_small(metrics: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(UPKEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
+}
+
+fn install_recorder() -> PrometheusHandle {
+    let recorder = with_buckets(PrometheusBuilder::new()).build_recorder();
+    let handle = recorder.handle();
+    // Another recorder is there only where this crate is a guest in somebody's process; theirs then gets the numbers.
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::warn!("another metrics recorder is already installed, so /metrics stays empty");
+    }
+    describe_counter!(HTTP_REQUESTS, "Answered HTTP requests by endpoint and status");
+    describe_histogram!(HTTP_REQUEST_SECONDS, Unit::Seconds, "Time from a request's head to its answer's head");
+    describe_counter!(DECISIONS, "Durable decisions by kind, verdict and reason");
+    describe_histogram!(BATCH_COMMANDS, "Commands that one commit held");
+    describe_gauge!(QUEUE_DEPTH, "Requests that wait for the writer");
+    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Time from a batch's first statement to the end of its commit");
+    handle
+}
+
+fn with_buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
+    let named = |name: &str| Matcher::Full(name.to_owned());
+    builder
+        .set_buckets_for_metric(named(HTTP_REQUEST_SECONDS), &SECONDS)
+        .and_then(|builder| builder.set_buckets_for_metric(named(COMMIT_SECONDS), &SECONDS))
+        .and_then(|builder| builder.set_buckets_for_metric(named(BATCH_COMMANDS), &COMMANDS))
+        // The only error is an empty list of buckets.
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_reaches_the_same_recorder_and_histograms_have_buckets() {
+        let first = metrics();
+        metrics();
+        metrics::histogram!(COMMIT_SECONDS).record(0.003);
+        assert!(first.render().contains("vna_commit_seconds_bucket{le=\"0.005\"}"));
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_named() {
+        assert!(matches!(start_logs("a=b=c", LogFormat::Auto), Err(LogError::BadFilter(text)) if text == "a=b=c"));
+    }
+}
