@@ -19,5 +19,5 @@ pub mod decide;
 pub mod domain;
 pub mod rules;
 pub mod store;
-pub mod toml_text;
 pub mod telemetry;
+pub mod toml_text;

@@ -12,6 +12,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::config::{LogFormat, LogSettings};
+
 /// Counter of answered HTTP requests; labels `endpoint` (the route's pattern, never the path), `status`.
 pub const HTTP_REQUESTS: &str = "vna_http_requests_total";
 /// Histogram, seconds from a request's head to its answer's head; label `endpoint`.
@@ -35,16 +37,6 @@ const COMMANDS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0,
 /// A histogram keeps every sample until it is folded into its buckets; this bounds how many.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    #[default]
-    Auto,
-    Text,
-    Json,
-}
-
 /// Why logging could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -54,13 +46,13 @@ pub enum LogError {
     AlreadyStarted,
 }
 
-/// Sends log lines to standard output. `filter` is a level or `target=level` parts, comma-separated.
+/// Sends log lines to standard output.
 ///
 /// # Errors
 /// A filter that cannot be read, or a second call in one process.
-pub fn start_logs(filter: &str, format: LogFormat) -> Result<(), LogError> {
-    let env_filter = EnvFilter::try_new(filter).map_err(|_| LogError::BadFilter(filter.to_owned()))?;
-    let as_json = match format {
+pub fn start_logs(settings: &LogSettings) -> Result<(), LogError> {
+    let env_filter = EnvFilter::try_new(&settings.filter).map_err(|_| LogError::BadFilter(settings.filter.clone()))?;
+    let as_json = match settings.format {
         LogFormat::Auto => !std::io::stdout().is_terminal(),
         LogFormat::Text => false,
         LogFormat::Json => true,
@@ -129,6 +121,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_cannot_be_read_is_named() {
-        assert!(matches!(start_logs("a=b=c", LogFormat::Auto), Err(LogError::BadFilter(text)) if text == "a=b=c"));
+        let settings = LogSettings { format: LogFormat::Auto, filter: "a=b=c".to_owned() };
+        assert!(matches!(start_logs(&settings), Err(LogError::BadFilter(text)) if text == "a=b=c"));
     }
 }
