@@ -38,7 +38,8 @@ CREATE TABLE accounts (
     created_at   INTEGER NOT NULL,
     balance      INTEGER NOT NULL,
     pending      INTEGER NOT NULL,
-    receivable   INTEGER NOT NULL
+    receivable   INTEGER NOT NULL,
+    opening_balance INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX accounts_by_person ON accounts (person);
 CREATE INDEX accounts_by_age ON accounts (created_at, id);

@@ -196,9 +196,10 @@ pub struct NewAccount {
 pub struct SeedAccount {
     pub id: AccountId,
     pub account: NewAccount,
-    pub status: Status,
-    /// Minor units, zero or more.
-    pub opening_balance: i64,
+    /// `None` (also in `tier` and `display_name`): the default for a new account, anything for one that is there.
+    pub status: Option<Status>,
+    /// Minor units, zero or more; `None` as above.
+    pub opening_balance: Option<i64>,
 }
 
 /// An answer as the edge gave it.

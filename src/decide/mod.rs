@@ -1,9 +1,99 @@
 //! The verbs, pure: given the loaded state, a command and the rule set, what to answer and what to write.
+//!
+//! Every command follows one shape: read what it names, date it ([`subjects::enter`]), refuse in order of precedence,
+//! and only then change the state. A refusal is an outcome like any other and is recorded; the only way not to come to
+//! an outcome is [`Missing`], after which the batch is decided again with more loaded. There is no clock, no chance, no
+//! I/O and no database here, so any decision can be replayed.
 
 pub mod command;
 pub mod outcome;
+
+mod authorize;
+mod create_account;
+mod credit;
+mod enrol;
+mod fields;
+mod operate;
+mod posting;
+mod reverse;
+mod seed;
 mod state;
+mod subjects;
+mod unreferenced;
+
+use crate::domain::{Policy, Span};
+use crate::rules::RuleSet;
 
 pub use command::{Command, Request};
 pub use outcome::Outcome;
-pub use state::{Changes, Loaded, Wanted};
+pub use state::{
+    CANDIDATES, Changes, IdempotencyKey, IdempotencyRecord, Loaded, Missing, NodeKey, PrefixKey, State, UnreferencedKey,
+    UnusedKey, Wanted,
+};
+
+/// How long a first answer is kept for its `Idempotency-Key` (decision 6).
+pub const IDEMPOTENCY_KEPT: Span = Span::seconds(7 * 86_400);
+
+/// What the partner has chosen: the same for every command of a server's life.
+#[derive(Debug)]
+pub struct Context {
+    pub policy: Policy,
+    pub rules: RuleSet,
+    /// What display names begin with: `MC` gives `MC-1234`.
+    pub display_prefix: String,
+}
+
+/// Decides `requests` in order. The state then holds what to write.
+///
+/// # Errors
+/// [`Missing`] where something is not loaded; all that could be told to be missing is then wanted, of every request.
+pub fn decide_batch(context: &Context, state: &mut State, requests: &[Request]) -> Result<Vec<Outcome>, Missing> {
+    state.start_over();
+    let mut outcomes = Vec::with_capacity(requests.len());
+    for request in requests {
+        if let Ok(outcome) = decide(context, state, request) {
+            outcomes.push(outcome);
+        }
+    }
+    if outcomes.len() == requests.len() { Ok(outcomes) } else { Err(Missing) }
+}
+
+/// Decides one request.
+fn decide(context: &Context, state: &mut State, request: &Request) -> Result<Outcome, Missing> {
+    let Some(claim) = &request.idempotency else {
+        return carry_out(context, state, request);
+    };
+    let key = IdempotencyKey { path: claim.path.clone(), key: claim.key.clone() };
+    if let Some(first) = state.idempotency(&key)?
+        && request.received_at.since(first.at) < IDEMPOTENCY_KEPT
+    {
+        return Ok(if first.body_hash == claim.body_hash { first.outcome } else { Outcome::KeyReused });
+    }
+    let outcome = carry_out(context, state, request)?;
+    state.put_idempotency(IdempotencyRecord {
+        key,
+        body_hash: claim.body_hash.clone(),
+        outcome: outcome.clone(),
+        at: request.received_at,
+    });
+    Ok(outcome)
+}
+
+fn carry_out(context: &Context, state: &mut State, request: &Request) -> Result<Outcome, Missing> {
+    match &request.command {
+        Command::Authorize(call) => authorize::authorize(context, state, request, call).map(Outcome::Authorization),
+        Command::Credit(call) => credit::credit(context, state, request, call).map(Outcome::Credit),
+        Command::Reverse(call) => reverse::reverse(context, state, request, call).map(Outcome::Reversal),
+        Command::CreateAccount(call) => {
+            create_account::create_account(context, state, request, call).map(Outcome::Account)
+        }
+        Command::OfferEnrolment(call) => Ok(Outcome::Enrolment(enrol::offer(context, state, request, call))),
+        Command::Enrol { token_hash, currency } => {
+            enrol::enrol(context, state, request, token_hash, *currency).map(Outcome::Account)
+        }
+        Command::Operate(operation) => operate::operate(context, state, request, operation).map(Outcome::Operation),
+        Command::Seed(account) => seed::seed(context, state, request, account).map(Outcome::Seeded),
+        Command::Sweep(subject) => subjects::sweep(state, subject, request.received_at),
+        Command::Remember(answer) => Ok(Outcome::Edge(answer.clone())),
+    }
+}

@@ -15,7 +15,7 @@ pub enum Outcome {
     Enrolment(EnrolmentAnswer),
     Operation(OperationAnswer),
     Seeded(SeedAnswer),
-    /// What is due was given back; `more` where a bounded sweep left some.
+    /// What was due is given back.
     Swept {
         released: usize,
         more: bool,

@@ -78,6 +78,8 @@ pub struct Account {
     pub pending: i64,
     /// Owed to the partner after reversals of spent money, minor units (`on_shortfall = "receivable"`).
     pub receivable: i64,
+    /// What it was opened with, minor units.
+    pub opening_balance: i64,
 }
 
 impl Account {

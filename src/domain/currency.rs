@@ -24,6 +24,9 @@ pub struct Currency([u8; 3]);
 pub struct UnknownCurrency(String);
 
 impl Currency {
+    /// Sorts before every other code: the start of a range of keys.
+    pub const FIRST: Self = Self(*b"AAA");
+
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("XXX")
     }

@@ -204,7 +204,7 @@ pub struct Event {
 }
 
 /// Where an authorization or a late credit is counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EventRef {
     #[serde(flatten)]
     pub series: SeriesKey,

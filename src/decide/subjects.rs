@@ -1,0 +1,194 @@
+//! Dating a command, giving back what is due, counting what is approved.
+
+use std::collections::BTreeSet;
+
+use super::outcome::Outcome;
+use super::{Context, Missing, State};
+use crate::domain::{
+    Account, Authorization, AuthorizationState, Counted, Currency, Event, EventRef, ReleaseKind, SeriesKey, SubjectKey,
+    SubjectKind, Timestamp, TrackingId,
+};
+use crate::rules::{Case, Counters, Judgement};
+
+/// Dates a command on the subjects it names: never before the last event of any of them. What has become due there by
+/// then is given back first.
+pub fn enter(state: &mut State, subjects: &BTreeSet<SubjectKey>, received_at: Timestamp) -> Result<Timestamp, Missing> {
+    let now = state.last_event(subjects, received_at)?;
+    let mut complete = true;
+    for subject in subjects {
+        complete &= expire(state, subject, now).is_ok();
+    }
+    if !complete {
+        return Err(Missing);
+    }
+    state.touch(subjects, now);
+    Ok(now)
+}
+
+/// Gives back what is due on an idle subject. The subject is not dated by it: no decision depends on a sweep.
+pub fn sweep(state: &mut State, subject: &SubjectKey, upto: Timestamp) -> Result<Outcome, Missing> {
+    let released = expire(state, subject, upto)?;
+    Ok(Outcome::Swept { released })
+}
+
+fn expire(state: &mut State, subject: &SubjectKey, now: Timestamp) -> Result<usize, Missing> {
+    let due = state.due(subject, now)?;
+    let released = due.len();
+    for event in due {
+        // A subject applies its own releases only; the authorization's state belongs to its account.
+        if subject.kind == SubjectKind::Account
+            && let Some(mut authorization) = state.authorization(event.authorization)?
+        {
+            authorization.state = AuthorizationState::Expired;
+            state.put_authorization(authorization);
+        }
+        state.release(event, ReleaseKind::Expiry)?;
+    }
+    Ok(released)
+}
+
+/// Whom a transaction counts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parties {
+    account: SubjectKey,
+    sender: Option<SubjectKey>,
+    receiver: SubjectKey,
+}
+
+impl Parties {
+    pub fn of(account: &Account, sender: Option<&str>) -> Self {
+        Self {
+            account: account_subject(account),
+            sender: sender.map(|key| SubjectKey::new(SubjectKind::Sender, key)),
+            receiver: SubjectKey::new(SubjectKind::Receiver, account.person.to_string()),
+        }
+    }
+
+    /// The subjects that a command names under this rule set: the account, and whatever else a rule counts by.
+    pub fn named(&self, context: &Context) -> BTreeSet<SubjectKey> {
+        let sender = self.sender.iter().filter(|_| context.rules.counts_by(SubjectKind::Sender));
+        let receiver = Some(&self.receiver).filter(|_| context.rules.counts_by(SubjectKind::Receiver));
+        std::iter::once(&self.account).chain(sender).chain(receiver).cloned().collect()
+    }
+
+    fn get(&self, kind: SubjectKind) -> Option<&SubjectKey> {
+        match kind {
+            SubjectKind::Account => Some(&self.account),
+            SubjectKind::Sender => self.sender.as_ref(),
+            SubjectKind::Receiver => Some(&self.receiver),
+        }
+    }
+}
+
+pub fn account_subject(account: &Account) -> SubjectKey {
+    SubjectKey::new(SubjectKind::Account, account.id.as_str())
+}
+
+/// The account and every subject that these events were counted in: all whose time a command on them must agree with.
+pub fn counted_in(account: &Account, places: &[EventRef]) -> BTreeSet<SubjectKey> {
+    std::iter::once(account_subject(account)).chain(places.iter().map(|place| place.series.subject.clone())).collect()
+}
+
+/// Runs the rules.
+pub fn judge(context: &Context, state: &mut State, parties: &Parties, case: &Case<'_>) -> Result<Judgement, Missing> {
+    let mut counters = LoadedCounters { state, parties, complete: true };
+    let judgement = context.rules.judge(case, context.policy.missing_sender, &mut counters)?;
+    if counters.complete { Ok(judgement) } else { Err(Missing) }
+}
+
+/// Answers the rules from the state. What is missing is answered with nothing, so that one pass asks for everything.
+struct LoadedCounters<'a> {
+    state: &'a mut State,
+    parties: &'a Parties,
+    complete: bool,
+}
+
+impl LoadedCounters<'_> {
+    fn noting<T: Default>(&mut self, found: Result<T, Missing>) -> T {
+        self.complete &= found.is_ok();
+        found.unwrap_or_default()
+    }
+}
+
+impl Counters<Missing> for LoadedCounters<'_> {
+    fn counted_since(&mut self, per: SubjectKind, currency: Currency, from: Timestamp) -> Result<Counted, Missing> {
+        let Some(subject) = self.parties.get(per) else {
+            return Ok(Counted::default());
+        };
+        let series = SeriesKey { subject: subject.clone(), currency };
+        let total = self.state.series(&series).map(|head| head.total());
+        let before = self.state.prefix(&series, from);
+        let (total, before) = (self.noting(total), self.noting(before));
+        Ok(total.since(before))
+    }
+
+    fn currencies(&mut self, per: SubjectKind) -> Result<Vec<Currency>, Missing> {
+        let Some(subject) = self.parties.get(per) else {
+            return Ok(Vec::new());
+        };
+        let currencies = self.state.currencies_of(subject);
+        Ok(self.noting(currencies))
+    }
+}
+
+/// What is about to be counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Transaction {
+    pub authorization: TrackingId,
+    /// Minor units.
+    pub amount: i64,
+    pub currency: Currency,
+    pub at: Timestamp,
+    /// When an unused authorization is given back; `None` for what is already used.
+    pub due_at: Option<Timestamp>,
+}
+
+/// Counts a transaction on `subjects`; `None`, and nothing counted, where a running sum would no longer fit.
+pub fn count(
+    state: &mut State,
+    subjects: &BTreeSet<SubjectKey>,
+    transaction: Transaction,
+) -> Result<Option<Vec<EventRef>>, Missing> {
+    let mut counted = Vec::with_capacity(subjects.len());
+    for subject in subjects {
+        let mut head = state.series(&SeriesKey { subject: subject.clone(), currency: transaction.currency })?;
+        let Some(running) = head.amount.checked_add(transaction.amount) else {
+            return Ok(None);
+        };
+        head.events += 1;
+        head.amount = running;
+        counted.push((head, running));
+    }
+    let places = counted.into_iter().map(|(head, running)| {
+        let event = Event {
+            series: head.key.clone(),
+            number: head.events,
+            at: transaction.at,
+            amount: transaction.amount,
+            running,
+            authorization: transaction.authorization,
+            due_at: transaction.due_at,
+            released: None,
+        };
+        state.count(head, event)
+    });
+    Ok(Some(places.collect()))
+}
+
+/// Ends the wait of an authorization that is used: its events stay counted and are due no more.
+pub fn keep_counted(state: &mut State, authorization: &Authorization) -> Result<(), Missing> {
+    for event in state.events(&authorization.counted)? {
+        if event.due_at.is_some() {
+            state.settle_due(event);
+        }
+    }
+    Ok(())
+}
+
+/// Gives back everything counted at `places`.
+pub fn give_back(state: &mut State, places: &[EventRef], kind: ReleaseKind) -> Result<(), Missing> {
+    for event in state.events(places)? {
+        state.release(event, kind)?;
+    }
+    Ok(())
+}

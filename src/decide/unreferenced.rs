@@ -1,0 +1,157 @@
+//! CreditFunds that names no authorization (decision 8): first a retry, then a match, else refused.
+
+use rust_decimal::Decimal;
+
+use super::command::CreditCall;
+use super::credit::{self, Asked};
+use super::fields::{self, WrongField};
+use super::outcome::CreditAnswer;
+use super::subjects;
+use super::{Context, Missing, Request, State, UnreferencedKey, UnusedKey};
+use crate::domain::policy::{ExchangeRatePolicy, LateCredit, UnreferencedCredits};
+use crate::domain::{
+    Account, AccountId, AmbiguousCredit, AmbiguousState, Authorization, AuthorizationState, Credit, Currency, Reason,
+    Timestamp,
+};
+
+pub fn credit(context: &Context, state: &mut State, request: &Request, call: &CreditCall) -> Result<CreditAnswer, Missing> {
+    let asked = Asked::new(request, call);
+    let (amount, currency, rate) = match check_fields(context, call) {
+        Ok(fields) => fields,
+        Err(wrong) => return Ok(credit::refuse_once(state, &asked, request.received_at, wrong, None)),
+    };
+    let account = match call.account.given() {
+        Some(id) => state.account(&AccountId::new(id))?,
+        None => None,
+    };
+    let Some(account) = account else {
+        let wrong = WrongField::new(Reason::InvalidAccount, "AccountIdentifier is unknown");
+        return Ok(credit::refuse_once(state, &asked, request.received_at, wrong, None));
+    };
+
+    let mut subjects = [subjects::account_subject(&account)].into();
+    loop {
+        let now = subjects::enter(state, &subjects, request.received_at)?;
+        let unmatched = |note: &str| WrongField::new(Reason::NotPreviouslyValidated, note);
+        if context.policy.unreferenced_credits == UnreferencedCredits::Refuse {
+            let wrong = unmatched("a credit must name its authorization here");
+            return Ok(credit::refuse_once(state, &asked, now, wrong, None));
+        }
+        let key = UnreferencedKey { account: account.id.clone(), amount, currency };
+        let earlier = state.unreferenced(&key)?;
+        let matches = Matches::find(context, state, &account, amount, Some(rate), now)?;
+        let matched = matches.open().chain(matches.expired_before_no(&earlier)).next();
+        let ambiguous = |answered_with| AmbiguousCredit {
+            id: request.id,
+            account: account.id.clone(),
+            amount,
+            currency,
+            exchange_rate: Some(rate),
+            at: now,
+            answered_with,
+            state: AmbiguousState::Waiting,
+            credit: None,
+        };
+        if let Some(first) = earlier.iter().find(|first| is_retry_of(context, &asked, first, rate, now)) {
+            if matched.is_some() {
+                state.put_ambiguous(ambiguous(Some(first.id)));
+            }
+            return Ok(credit::answer_again(first));
+        }
+        let Some(matched) = matched else {
+            if matches.expired().next().is_none() {
+                return Ok(credit::refuse_once(state, &asked, now, unmatched("no authorization matches"), None));
+            }
+            state.put_ambiguous(ambiguous(None));
+            let wrong = unmatched("an expired authorization matches, but an equal credit was made since it was opened");
+            return Ok(credit::refuse_once(state, &asked, now, wrong, None));
+        };
+        let needed = credit::subjects_of(context, &account, matched);
+        if needed.is_subset(&subjects) {
+            return credit::credit_or_refuse(context, state, &asked, &account, matched.clone(), None, now);
+        }
+        subjects.extend(needed);
+    }
+}
+
+/// All three are required where no authorization is named (contract, CreditFunds).
+fn check_fields(context: &Context, call: &CreditCall) -> Result<(i64, Currency, Decimal), WrongField> {
+    let amount = fields::amount(&call.amount, call.currency.given().copied())?;
+    let Some(currency) = fields::currency(&call.currency, &context.policy)? else {
+        return Err(WrongField::new(Reason::InvalidCurrency, "Currency is missing"));
+    };
+    let Some(rate) = fields::exchange_rate(&call.exchange_rate)? else {
+        return Err(WrongField::new(Reason::InvalidExchangeRate, "ExchangeRate is missing"));
+    };
+    fields::required(&call.account, "AccountIdentifier", Reason::InvalidAccount)?;
+    Ok((amount, currency, rate))
+}
+
+/// A doubled credit is spent and gone; one that was taken for a retry shows, and is repaired.
+fn is_retry_of(context: &Context, asked: &Asked<'_>, first: &Credit, rate: Decimal, now: Timestamp) -> bool {
+    let other_key = match (asked.idempotency_key, first.idempotency_key.as_deref()) {
+        (Some(own), Some(of_first)) => own != of_first,
+        _ => false,
+    };
+    first.state.is_standing()
+        && first.exchange_rate == Some(rate)
+        && now.since(first.at) <= context.policy.unreferenced_retry_window
+        && !other_key
+}
+
+/// The unused authorizations that a credit without a reference may use.
+#[derive(Debug)]
+pub struct Matches {
+    open: Vec<Authorization>,
+    expired: Vec<Authorization>,
+}
+
+impl Matches {
+    /// Unused authorizations of this account and amount, those with the same rate first, each group the oldest first.
+    pub fn find(
+        context: &Context,
+        state: &mut State,
+        account: &Account,
+        amount: i64,
+        rate: Option<Decimal>,
+        now: Timestamp,
+    ) -> Result<Self, Missing> {
+        let policy = &context.policy;
+        let key = UnusedKey {
+            account: account.id.clone(),
+            amount,
+            currency: account.currency,
+            exchange_rate: rate,
+            expired_since: now.minus(policy.late_credit_window),
+        };
+        let mut unused = state.unused(&key)?;
+        if policy.exchange_rate == ExchangeRatePolicy::Match {
+            unused.retain(|found| found.exchange_rate == rate);
+        }
+        unused.sort_by_key(|found| found.exchange_rate != rate);
+        let (open, mut expired): (Vec<_>, Vec<_>) =
+            unused.into_iter().partition(|found| found.state == AuthorizationState::Open);
+        expired.retain(|found| {
+            policy.late_credit != LateCredit::Refuse && now.since(found.expires_at) <= policy.late_credit_window
+        });
+        Ok(Self { open, expired })
+    }
+
+    pub fn open(&self) -> impl Iterator<Item = &Authorization> {
+        self.open.iter()
+    }
+
+    pub fn expired(&self) -> impl Iterator<Item = &Authorization> {
+        self.expired.iter()
+    }
+
+    /// Open ones, then expired ones.
+    pub fn in_order(&self) -> impl Iterator<Item = &Authorization> {
+        self.open().chain(self.expired())
+    }
+
+    /// Expired ones since whose opening no equal unreferenced credit was made: such a credit may have been theirs.
+    fn expired_before_no<'a>(&'a self, credits: &'a [Credit]) -> impl Iterator<Item = &'a Authorization> {
+        self.expired().filter(|found| !credits.iter().any(|credit| credit.at >= found.at))
+    }
+}
