@@ -201,7 +201,8 @@ impl Desk<'_> {
             return not_found("account");
         };
         let counted = reverse::counted_of(state, &credit)?;
-        let now = subjects::enter(state, &reverse::subjects_of(state, &account, &credit)?, self.request.received_at)?;
+        let subjects = reverse::subjects_of(state, &account, &credit)?;
+        let now = subjects::enter(state, &subjects, self.request.received_at)?;
         if credit.state != CreditState::InProgress {
             return conflict(format!("the credit is {}", credit.state.as_str()));
         }

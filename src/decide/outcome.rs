@@ -16,10 +16,7 @@ pub enum Outcome {
     Operation(OperationAnswer),
     Seeded(SeedAnswer),
     /// What was due is given back.
-    Swept {
-        released: usize,
-        more: bool,
-    },
+    Swept { released: usize },
     Edge(EdgeAnswer),
     /// The `Idempotency-Key` was used with other bytes; nothing was written.
     KeyReused,

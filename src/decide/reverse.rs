@@ -47,7 +47,8 @@ pub fn reverse(
         return Ok(record(state, request, call, request.received_at, None, answer));
     };
     let counted = counted_of(state, &credit)?;
-    let now = subjects::enter(state, &subjects_of(state, &account, &credit)?, request.received_at)?;
+    let subjects = subjects_of(state, &account, &credit)?;
+    let now = subjects::enter(state, &subjects, request.received_at)?;
     if let (CreditState::Reversed, Some(first)) = (credit.state, credit.reversal) {
         return Ok(reversed(first));
     }

@@ -59,7 +59,23 @@ pub struct Decision {
     /// Each rule in file order.
     pub findings: Vec<RuleFinding>,
     /// The request's body as it was received.
+    #[serde(with = "body_text")]
     pub request: Box<RawValue>,
+}
+
+/// A body is stored as a text of its own, so that no database reformats it.
+mod body_text {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use serde_json::value::RawValue;
+
+    pub fn serialize<S: Serializer>(body: &RawValue, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(body.get())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<RawValue>, D::Error> {
+        RawValue::from_string(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
 }
 
 /// What one rule found.

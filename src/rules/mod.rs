@@ -6,7 +6,7 @@
 
 use crate::domain::{Counted, Currency, SubjectKind, Timestamp};
 
-pub use ruleset::RuleSet;
+pub use ruleset::{Judgement, RuleSet};
 
 mod ruleset;
 

@@ -11,6 +11,7 @@ use crate::domain::{SubjectKey, Timestamp, TrackingId};
 pub use reads::*;
 
 mod reads;
+pub mod sqlite;
 
 /// What went wrong in the store. The text is for the log; a caller sees only that the server is unavailable.
 #[derive(Debug, thiserror::Error)]

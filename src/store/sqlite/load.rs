@@ -1,0 +1,249 @@
+//! All that a batch wants, in one statement: a branch for each kind of row, tagged with what it is.
+
+use sqlx::SqliteConnection;
+
+use super::rows::{
+    account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, parse, person_row,
+};
+use super::store_error;
+use crate::decide::{CANDIDATES, Loaded, PrefixKey, Wanted};
+use crate::domain::subject::{Released, tree};
+use crate::domain::{Counted, Person, ReleaseKind, SeriesKey, SubjectKey, Tally, Timestamp};
+use crate::store::StoreError;
+
+/// One parameter per branch, in the order in which [`load`] binds them.
+const LOAD: &str = concat!(
+    "WITH prefix AS (
+        SELECT w.value ->> 'kind' AS kind, w.value ->> 'key' AS key, w.value ->> 'currency' AS currency,
+            w.value ->> 'upto' AS upto
+        FROM json_each(?) w),
+    prefix_end AS (
+        SELECT p.kind, p.key, p.currency, p.upto, e.number, e.running
+        FROM prefix p JOIN events e
+            ON e.kind = p.kind AND e.key = p.key AND e.currency = p.currency AND e.number = (
+                SELECT number FROM events
+                WHERE kind = p.kind AND key = p.key AND currency = p.currency AND at <= p.upto
+                ORDER BY at DESC, number DESC LIMIT 1))
+    SELECT 'account', ",
+    account_row!(),
+    " FROM accounts WHERE id IN (SELECT value FROM json_each(?))
+    UNION ALL SELECT 'person', ",
+    person_row!(),
+    " FROM persons WHERE id IN (
+        SELECT d.person FROM json_each(?) w
+        JOIN directory d ON d.kind = w.value ->> 'kind' AND d.value = w.value ->> 'value')
+    UNION ALL SELECT 'person', ",
+    person_row!(),
+    " FROM persons WHERE id IN (SELECT value FROM json_each(?))
+    UNION ALL SELECT 'subject',
+        json_object('kind', s.kind, 'key', s.key, 'last_event_at', s.last_event_at)
+    FROM json_each(?) w JOIN subjects s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'
+    UNION ALL SELECT 'series',
+        json_object('kind', s.kind, 'key', s.key, 'currency', s.currency, 'events', s.events, 'amount', s.amount,
+            'released', json(s.released))
+    FROM json_each(?) w JOIN series s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'
+    UNION ALL SELECT 'event', ",
+    "json_object('kind', e.kind, 'key', e.key, 'currency', e.currency, 'number', e.number, 'at', e.at,
+        'amount', e.amount, 'running', e.running, 'authorization', e.authorization, 'due_at', e.due_at,
+        'released', e.released)
+    FROM json_each(?) w JOIN events e
+        ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key'
+        AND e.due_at IS NOT NULL AND e.due_at <= w.value ->> 'until'
+    UNION ALL SELECT 'prefix',
+        json_object('kind', p.kind, 'key', p.key, 'currency', p.currency, 'upto', p.upto,
+            'count', p.number, 'amount', p.running, 'released', json((
+                SELECT json_group_array(json_array(released, count, amount)) FROM (
+                    SELECT released, sum(count) AS count, sum(amount) AS amount FROM (
+                        SELECT released, 1 AS count, amount FROM events
+                        WHERE kind = p.kind AND key = p.key AND currency = p.currency
+                            AND number > p.number / 32 * 32 AND number <= p.number AND released IS NOT NULL
+                        UNION ALL
+                        SELECT released, count, amount FROM release_nodes
+                        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 1
+                            AND block >= p.number / 1024 * 32 AND block < p.number / 32
+                        UNION ALL
+                        SELECT released, count, amount FROM release_nodes
+                        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 2
+                            AND block >= p.number / 32768 * 32 AND block < p.number / 1024
+                        UNION ALL
+                        SELECT released, count, amount FROM release_nodes
+                        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 3
+                            AND block >= p.number / 1048576 * 32 AND block < p.number / 32768
+                        UNION ALL
+                        SELECT released, count, amount FROM release_nodes
+                        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 4
+                            AND block < p.number / 1048576)
+                    GROUP BY released))))
+    FROM prefix_end p
+    UNION ALL SELECT 'event', ",
+    "json_object('kind', e.kind, 'key', e.key, 'currency', e.currency, 'number', e.number, 'at', e.at,
+        'amount', e.amount, 'running', e.running, 'authorization', e.authorization, 'due_at', e.due_at,
+        'released', e.released)
+    FROM json_each(?) w JOIN events e
+        ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key' AND e.currency = w.value ->> 'currency'
+        AND e.number = w.value ->> 'number'
+    UNION ALL SELECT 'authorization', ",
+    authorization_row!(),
+    " FROM authorizations WHERE id IN (SELECT value FROM json_each(?))
+    UNION ALL SELECT 'authorization', ",
+    authorization_row!(),
+    " FROM authorizations WHERE id IN (
+        SELECT u.id FROM json_each(?) w JOIN authorizations u ON u.id IN (
+            SELECT id FROM authorizations
+            WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
+                AND currency = w.value ->> 'currency' AND state = 'Open' AND state IN ('Open', 'Expired')
+            ORDER BY at LIMIT ?))
+    UNION ALL SELECT 'authorization', ",
+    authorization_row!(),
+    " FROM authorizations WHERE id IN (
+        SELECT u.id FROM json_each(?) w JOIN authorizations u ON u.id IN (
+            SELECT id FROM authorizations
+            WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
+                AND currency = w.value ->> 'currency' AND state = 'Open' AND state IN ('Open', 'Expired')
+                AND exchange_rate = w.value ->> 'exchange_rate'
+            ORDER BY at LIMIT ?))
+    UNION ALL SELECT 'authorization', ",
+    authorization_row!(),
+    " FROM authorizations WHERE id IN (
+        SELECT u.id FROM json_each(?) w JOIN authorizations u ON u.id IN (
+            SELECT id FROM authorizations
+            WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
+                AND currency = w.value ->> 'currency' AND state = 'Expired' AND state IN ('Open', 'Expired')
+                AND expires_at >= w.value ->> 'expired_since'
+            ORDER BY at LIMIT ?))
+    UNION ALL SELECT 'authorization', ",
+    authorization_row!(),
+    " FROM authorizations WHERE id IN (
+        SELECT u.id FROM json_each(?) w JOIN authorizations u ON u.id IN (
+            SELECT id FROM authorizations
+            WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
+                AND currency = w.value ->> 'currency' AND state = 'Expired' AND state IN ('Open', 'Expired')
+                AND expires_at >= w.value ->> 'expired_since' AND exchange_rate = w.value ->> 'exchange_rate'
+            ORDER BY at LIMIT ?))
+    UNION ALL SELECT 'credit', ",
+    credit_row!(),
+    " FROM credits WHERE id IN (SELECT value FROM json_each(?))
+    UNION ALL SELECT 'credit', ",
+    credit_row!(),
+    " FROM credits WHERE id IN (
+        SELECT u.id FROM json_each(?) w JOIN credits u ON u.id IN (
+            SELECT id FROM credits
+            WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
+                AND currency = w.value ->> 'currency' AND referenced = 0 AND reason IS NULL
+            ORDER BY at DESC LIMIT ?))
+    UNION ALL SELECT 'ambiguous', ",
+    ambiguous_row!(),
+    " FROM ambiguous_credits WHERE id IN (SELECT value FROM json_each(?))
+    UNION ALL SELECT 'enrolment', ",
+    enrolment_row!(),
+    " FROM enrolments WHERE token_hash IN (SELECT value FROM json_each(?))
+    UNION ALL SELECT 'idempotency',
+        json_object('path', i.path, 'key', i.key, 'body_hash', i.body_hash, 'outcome', json(i.outcome), 'at', i.at)
+    FROM json_each(?) w JOIN idempotency i ON i.path = w.value ->> 'path' AND i.key = w.value ->> 'key'"
+);
+
+const ACCOUNTS_OF_PERSONS: &str = concat!(
+    "SELECT ",
+    account_row!(),
+    " FROM accounts WHERE person IN (SELECT value FROM json_each(?))"
+);
+
+/// The block sizes are written out in [`LOAD`], where they must be constants.
+const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4);
+
+pub(super) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Loaded, StoreError> {
+    let limit = i64::try_from(CANDIDATES).unwrap_or(i64::MAX);
+    let subjects: Vec<WantedSubject<'_>> =
+        wanted.subjects.iter().map(|(subject, until)| WantedSubject { subject, until: *until }).collect();
+    let (subjects, unused) = (json(&subjects)?, json(&wanted.unused)?);
+    let mut query = sqlx::query_as::<_, (String, String)>(LOAD)
+        .bind(json(&wanted.prefixes)?)
+        .bind(json(&wanted.accounts)?)
+        .bind(json(&wanted.directory)?)
+        .bind(json(&wanted.persons)?)
+        .bind(subjects.clone())
+        .bind(subjects.clone())
+        .bind(subjects)
+        .bind(json(&wanted.events)?)
+        .bind(json(&wanted.authorizations)?);
+    for _ in 0..4 {
+        query = query.bind(unused.clone()).bind(limit);
+    }
+    let rows = query
+        .bind(json(&wanted.credits)?)
+        .bind(json(&wanted.unreferenced)?)
+        .bind(limit)
+        .bind(json(&wanted.ambiguous)?)
+        .bind(json(&wanted.enrolments)?)
+        .bind(json(&wanted.idempotency)?)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(store_error)?;
+    let mut loaded = Loaded::default();
+    for (kind, row) in &rows {
+        match kind.as_str() {
+            "account" => loaded.accounts.push(parse(row)?),
+            "person" => loaded.persons.push(parse(row)?),
+            "subject" => loaded.subjects.push(parse(row)?),
+            "series" => loaded.series.push(parse(row)?),
+            "event" => loaded.events.push(parse(row)?),
+            "prefix" => loaded.prefixes.push(parse::<PrefixRow>(row)?.into_prefix()),
+            "authorization" => loaded.authorizations.push(parse(row)?),
+            "credit" => loaded.credits.push(parse(row)?),
+            "ambiguous" => loaded.ambiguous.push(parse(row)?),
+            "enrolment" => loaded.enrolments.push(parse(row)?),
+            "idempotency" => loaded.idempotency.push(parse(row)?),
+            other => return Err(StoreError::Corrupt(format!("a row of kind {other}"))),
+        }
+    }
+    load_holdings(connection, &mut loaded).await?;
+    Ok(loaded)
+}
+
+/// A person comes with all of their accounts.
+async fn load_holdings(connection: &mut SqliteConnection, loaded: &mut Loaded) -> Result<(), StoreError> {
+    if loaded.persons.is_empty() {
+        return Ok(());
+    }
+    let persons: Vec<_> = loaded.persons.iter().map(|person: &Person| person.id).collect();
+    let rows: Vec<String> = sqlx::query_scalar(ACCOUNTS_OF_PERSONS)
+        .bind(json(&persons)?)
+        .fetch_all(connection)
+        .await
+        .map_err(store_error)?;
+    for row in &rows {
+        loaded.accounts.push(parse(row)?);
+    }
+    Ok(())
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+#[derive(serde::Serialize)]
+struct WantedSubject<'a> {
+    #[serde(flatten)]
+    subject: &'a SubjectKey,
+    until: Timestamp,
+}
+
+#[derive(serde::Deserialize)]
+struct PrefixRow {
+    #[serde(flatten)]
+    series: SeriesKey,
+    upto: Timestamp,
+    #[serde(flatten)]
+    events: Tally,
+    released: Vec<(ReleaseKind, i64, i64)>,
+}
+
+impl PrefixRow {
+    fn into_prefix(self) -> (PrefixKey, Counted) {
+        let mut released = Released::default();
+        for (kind, count, amount) in self.released {
+            *released.of_mut(kind) = Tally { count, amount };
+        }
+        (PrefixKey { series: self.series, upto: self.upto }, Counted { events: self.events, released })
+    }
+}

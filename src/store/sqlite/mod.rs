@@ -1,0 +1,180 @@
+//! SQLite: one writer connection, `BEGIN IMMEDIATE`, write-ahead log, `synchronous=FULL`.
+//!
+//! Every statement costs a hop to SQLite's thread, so a batch is a few of them: [`load`] is one statement for all that
+//! is wanted, [`write`] one text for all that changed. Rows travel as JSON in the shape of the domain's structs.
+
+mod load;
+mod rows;
+mod write;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, Transaction};
+
+use super::{Batch, Store, StoreError};
+use crate::decide::{Changes, Loaded, Wanted};
+use crate::domain::{SubjectKey, Timestamp, TrackingId};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long a statement waits for another process that holds the file, as the command line beside a running server.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Readers never wait for the writer (WAL); more of them than cores only queue elsewhere.
+const READERS: u32 = 4;
+
+/// The embedded store.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file that `url` (`sqlite://path`) names, creates it where it is missing, and brings its tables up to
+    /// date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the file cannot be opened; [`StoreError::Corrupt`] where a newer version of
+    /// this program has written it.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // With NORMAL a power loss takes back commits that were already answered.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await
+            .map_err(store_error)?;
+        MIGRATIONS.run(&writer).await.map_err(|error| match error {
+            MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
+                StoreError::Corrupt(format!("the database was written by another version of this program: {error}"))
+            }
+            error => StoreError::Unavailable(error.to_string()),
+        })?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(store_error)?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Closes the file; a checkpoint moves the log into it.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        Ok(Box::new(SqliteBatch { transaction }))
+    }
+
+    async fn was_committed(&self, batch: TrackingId) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM batches WHERE id = ?")
+            .bind(batch.to_string())
+            .fetch_optional(&self.writer)
+            .await
+            .map_err(store_error)?;
+        Ok(found.is_some())
+    }
+
+    async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT json_object('kind', kind, 'key', key)
+             FROM (SELECT kind, key, due_at FROM events
+                   WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at LIMIT ?)
+             GROUP BY kind, key ORDER BY min(due_at)",
+        )
+        .bind(at.0)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(store_error)?;
+        rows.iter().map(|row| rows::parse(row)).collect()
+    }
+
+    async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO rule_sets (version, text, first_seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+            .bind(version)
+            .bind(text)
+            .bind(at.0)
+            .execute(&self.writer)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn forget_before(&self, at: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "DELETE FROM batches WHERE committed_at < ?;
+             DELETE FROM idempotency WHERE at < ?;
+             DELETE FROM enrolments WHERE expires_at < ?",
+        )
+        .bind(at.0)
+        .bind(at.0)
+        .bind(at.0)
+        .execute(&self.writer)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+}
+
+struct SqliteBatch {
+    transaction: Transaction<'static, Sqlite>,
+}
+
+#[async_trait]
+impl Batch for SqliteBatch {
+    async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
+        load::load(&mut self.transaction, wanted).await
+    }
+
+    async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        write::write(&mut self.transaction, changes).await
+    }
+
+    async fn commit(mut self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO batches (id, committed_at) VALUES (?, ?)")
+            .bind(batch.to_string())
+            .bind(at.0)
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(store_error)?;
+        self.transaction.commit().await.map_err(store_error)
+    }
+}
+
+/// Sorts what sqlx reports into what the engine can act on. The texts name tables and columns, never values.
+fn store_error(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(error) if is_refusal(error.code().as_deref()) => {
+            StoreError::Conflict(error.message().to_owned())
+        }
+        sqlx::Error::Decode(error) => StoreError::Corrupt(error.to_string()),
+        sqlx::Error::ColumnDecode { source, .. } => StoreError::Corrupt(source.to_string()),
+        error => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// SQLITE_CONSTRAINT, SQLITE_TOOBIG and SQLITE_MISMATCH, and their extended codes: the statement is at fault.
+fn is_refusal(code: Option<&str>) -> bool {
+    let primary = code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
+    matches!(primary, Some(18..=20))
+}

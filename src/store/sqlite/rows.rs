@@ -1,0 +1,61 @@
+//! Each table's row as the JSON of its domain struct: one spelling for whoever selects it.
+
+use serde::de::DeserializeOwned;
+
+use crate::store::StoreError;
+
+/// Reads one row.
+pub(super) fn parse<T: DeserializeOwned>(row: &str) -> Result<T, StoreError> {
+    serde_json::from_str(row).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+macro_rules! account_row {
+    () => {
+        "json_object('id', id, 'person', person, 'currency', currency, 'status', status, 'tier', tier,
+            'display_name', display_name, 'created_at', created_at, 'balance', balance, 'pending', pending,
+            'receivable', receivable, 'opening_balance', opening_balance)"
+    };
+}
+
+macro_rules! person_row {
+    () => {
+        "json_object('id', id, 'data', json(data), 'documents', json(documents), 'keys', json(
+            (SELECT json_group_array(json_object('kind', kind, 'value', value)) FROM directory WHERE person = id)))"
+    };
+}
+
+macro_rules! authorization_row {
+    () => {
+        "json_object('id', id, 'account', account, 'amount', amount, 'currency', currency,
+            'exchange_rate', exchange_rate, 'at', at, 'expires_at', expires_at, 'state', state, 'sender', sender,
+            'counted', json(counted), 'credit', credit, 'bound_credit', bound_credit)"
+    };
+}
+
+macro_rules! credit_row {
+    () => {
+        "json_object('id', id, 'account', account, 'authorization', authorization, 'amount', amount,
+            'currency', currency, 'exchange_rate', exchange_rate, 'at', at, 'state', state,
+            'referenced', json(iif(referenced, 'true', 'false')), 'late', late, 'reason', reason,
+            'reversal', reversal, 'idempotency_key', idempotency_key, 'counted', json(counted))"
+    };
+}
+
+macro_rules! ambiguous_row {
+    () => {
+        "json_object('id', id, 'account', account, 'amount', amount, 'currency', currency,
+            'exchange_rate', exchange_rate, 'at', at, 'answered_with', answered_with, 'state', state,
+            'credit', credit)"
+    };
+}
+
+macro_rules! enrolment_row {
+    () => {
+        "json_object('token_hash', token_hash, 'person', json(person), 'documents', json(documents),
+            'created_at', created_at, 'expires_at', expires_at, 'account', account)"
+    };
+}
+
+pub(super) use {
+    account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, person_row,
+};
