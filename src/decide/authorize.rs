@@ -32,27 +32,25 @@ pub fn authorize(
     let mut findings = Vec::new();
     let verdict = match (check_fields(context, call, account.as_ref()), &account, &parties) {
         (Err(wrong), ..) => Err(wrong),
-        (Ok(fields), Some(account), Some(parties)) => {
-            match check_account(account, fields.currency).map(|()| fields) {
-                Err(refusal) => Err(refusal),
-                Ok(fields) => {
-                    let case = Case {
-                        now,
-                        amount: fields.amount,
-                        currency: account.currency,
-                        tier: &account.tier,
-                        has_sender: sender.is_some(),
-                    };
-                    let judgement = subjects::judge(context, state, parties, &case)?;
-                    let refusal = judgement.refusal.map(|reason| refused_by_rule(reason, &judgement.findings));
-                    findings = judgement.findings;
-                    match refusal {
-                        Some(refusal) => Err(refusal),
-                        None => reserve(context, state, request, call, account, parties, fields.amount, now)?,
-                    }
+        (Ok(fields), Some(account), Some(parties)) => match check_account(account, fields.currency).map(|()| fields) {
+            Err(refusal) => Err(refusal),
+            Ok(fields) => {
+                let case = Case {
+                    now,
+                    amount: fields.amount,
+                    currency: account.currency,
+                    tier: &account.tier,
+                    has_sender: sender.is_some(),
+                };
+                let judgement = subjects::judge(context, state, parties, &case)?;
+                let refusal = judgement.refusal.map(|reason| refused_by_rule(reason, &judgement.findings));
+                findings = judgement.findings;
+                match refusal {
+                    Some(refusal) => Err(refusal),
+                    None => reserve(context, state, request, call, account, parties, fields.amount, now)?,
                 }
             }
-        }
+        },
         (Ok(_), ..) => Err(WrongField::new(Reason::InvalidAccount, "no account was found")),
     };
 
@@ -194,7 +192,10 @@ fn reserve(
         due_at: Some(expires_at),
     };
     let Some(counted) = subjects::count(state, &parties.named(context), transaction)? else {
-        return Ok(Err(WrongField::new(Reason::InvalidAmount, "the sum of all amounts would exceed what the ledger holds")));
+        return Ok(Err(WrongField::new(
+            Reason::InvalidAmount,
+            "the sum of all amounts would exceed what the ledger holds",
+        )));
     };
     state.put_authorization(Authorization {
         id: request.id,

@@ -16,12 +16,17 @@ use super::subjects::{self, Parties, Transaction};
 use super::{Context, Missing, Request, State, authorize, unreferenced};
 use crate::domain::policy::{ExchangeRatePolicy, LateCredit, Settlement};
 use crate::domain::{
-    Account, AccountId, Authorization, AuthorizationState, Book, Credit, CreditState, Decision, DecisionKind, EntryKind,
-    Lateness, Reason, ReleaseKind, RuleFinding, SubjectKey, Timestamp, TrackingId,
+    Account, AccountId, Authorization, AuthorizationState, Book, Credit, CreditState, Decision, DecisionKind,
+    EntryKind, Lateness, Reason, ReleaseKind, RuleFinding, SubjectKey, Timestamp, TrackingId,
 };
 use crate::rules::Case;
 
-pub fn credit(context: &Context, state: &mut State, request: &Request, call: &CreditCall) -> Result<CreditAnswer, Missing> {
+pub fn credit(
+    context: &Context,
+    state: &mut State,
+    request: &Request,
+    call: &CreditCall,
+) -> Result<CreditAnswer, Missing> {
     match &call.authorization {
         Field::Absent => unreferenced::credit(context, state, request, call),
         Field::Given(reference) => referenced(context, state, request, call, reference),
@@ -229,12 +234,10 @@ pub fn make(
         return Ok(Err(WrongField::new(reason, format!("the account is {}", account.status))));
     }
     let late = match authorization.state {
-        AuthorizationState::Expired => {
-            match judge_late(context, state, account, authorization, now, findings)? {
-                Ok(lateness) => Some(lateness),
-                Err(wrong) => return Ok(Err(wrong)),
-            }
-        }
+        AuthorizationState::Expired => match judge_late(context, state, account, authorization, now, findings)? {
+            Ok(lateness) => Some(lateness),
+            Err(wrong) => return Ok(Err(wrong)),
+        },
         _ => None,
     };
     let too_much = || WrongField::new(Reason::InvalidAmount, "the sum would exceed what the ledger holds");
@@ -385,12 +388,8 @@ pub fn refuse_once(
     wrong: WrongField,
     found: Option<&Authorization>,
 ) -> CreditAnswer {
-    let answer = CreditAnswer {
-        tracking: asked.id,
-        success: false,
-        reason: Some(wrong.reason),
-        description: Some(wrong.note),
-    };
+    let answer =
+        CreditAnswer { tracking: asked.id, success: false, reason: Some(wrong.reason), description: Some(wrong.note) };
     let account = found.and_then(|found| found.account.clone());
     record(state, asked, &answer, now, account, found.map(|found| found.id), Vec::new(), None);
     answer

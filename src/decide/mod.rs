@@ -13,6 +13,7 @@ mod create_account;
 mod credit;
 mod enrol;
 mod fields;
+mod hints;
 mod operate;
 mod posting;
 mod reverse;
@@ -27,8 +28,8 @@ use crate::rules::RuleSet;
 pub use command::{Command, Request};
 pub use outcome::Outcome;
 pub use state::{
-    CANDIDATES, Changes, IdempotencyKey, IdempotencyRecord, Loaded, Missing, NodeKey, PrefixKey, State, UnreferencedKey,
-    UnusedKey, Wanted,
+    CANDIDATES, Changes, IdempotencyKey, IdempotencyRecord, Loaded, Missing, NodeKey, PrefixKey, State,
+    UnreferencedKey, UnusedKey, Wanted,
 };
 
 /// How long a first answer is kept for its `Idempotency-Key` (decision 6).

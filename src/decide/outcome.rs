@@ -16,7 +16,9 @@ pub enum Outcome {
     Operation(OperationAnswer),
     Seeded(SeedAnswer),
     /// What was due is given back.
-    Swept { released: usize },
+    Swept {
+        released: usize,
+    },
     Edge(EdgeAnswer),
     /// The `Idempotency-Key` was used with other bytes; nothing was written.
     KeyReused,

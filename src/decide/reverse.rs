@@ -122,8 +122,7 @@ fn undo(
     let spent = (amount - account.balance.clamp(0, amount)).max(0);
     let pending = [(Book::Pending, -amount), (Book::Clearing, amount)];
     let available = [(Book::Available, -amount), (Book::Clearing, amount)];
-    let receivable =
-        [(Book::Available, spent - amount), (Book::Receivable, -spent), (Book::Clearing, amount)];
+    let receivable = [(Book::Available, spent - amount), (Book::Receivable, -spent), (Book::Clearing, amount)];
     let lines: &[(Book, i64)] = match (credit.state, context.policy.on_shortfall) {
         (CreditState::InProgress, _) => &pending,
         (_, OnShortfall::Refuse) if spent > 0 => return Err("the money is already spent".to_owned()),

@@ -380,7 +380,11 @@ impl State {
     // Subjects, series, events.
 
     /// The latest moment that any of `subjects` has seen; `None` where none was ever named.
-    pub fn last_event(&mut self, subjects: &BTreeSet<SubjectKey>, received_at: Timestamp) -> Result<Timestamp, Missing> {
+    pub fn last_event(
+        &mut self,
+        subjects: &BTreeSet<SubjectKey>,
+        received_at: Timestamp,
+    ) -> Result<Timestamp, Missing> {
         let unknown: Vec<_> = subjects.iter().filter(|key| !self.known.subjects.contains_key(*key)).cloned().collect();
         if !unknown.is_empty() {
             let until = self.horizon.max(received_at);

@@ -14,7 +14,12 @@ use crate::domain::{
     Timestamp,
 };
 
-pub fn credit(context: &Context, state: &mut State, request: &Request, call: &CreditCall) -> Result<CreditAnswer, Missing> {
+pub fn credit(
+    context: &Context,
+    state: &mut State,
+    request: &Request,
+    call: &CreditCall,
+) -> Result<CreditAnswer, Missing> {
     let asked = Asked::new(request, call);
     let (amount, currency, rate) = match check_fields(context, call) {
         Ok(fields) => fields,

@@ -2,9 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::rows::{
-    account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, parse, person_row,
-};
+use super::rows::{account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, parse, person_row};
 use super::store_error;
 use crate::decide::{CANDIDATES, Loaded, PrefixKey, Wanted};
 use crate::domain::subject::{Released, tree};
@@ -142,11 +140,8 @@ const LOAD: &str = concat!(
     FROM json_each(?) w JOIN idempotency i ON i.path = w.value ->> 'path' AND i.key = w.value ->> 'key'"
 );
 
-const ACCOUNTS_OF_PERSONS: &str = concat!(
-    "SELECT ",
-    account_row!(),
-    " FROM accounts WHERE person IN (SELECT value FROM json_each(?))"
-);
+const ACCOUNTS_OF_PERSONS: &str =
+    concat!("SELECT ", account_row!(), " FROM accounts WHERE person IN (SELECT value FROM json_each(?))");
 
 /// The block sizes are written out in [`LOAD`], where they must be constants.
 const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4);

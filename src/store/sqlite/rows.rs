@@ -56,6 +56,4 @@ macro_rules! enrolment_row {
     };
 }
 
-pub(super) use {
-    account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, person_row,
-};
+pub(super) use {account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, person_row};

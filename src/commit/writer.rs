@@ -1,0 +1,149 @@
+//! The one task that writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::execute::{ExecuteError, Executed, execute};
+use super::{Limits, SubmitError, Waiting};
+use crate::clock;
+use crate::decide::{Context, Request};
+use crate::domain::{Decision, Timestamp, TrackingId};
+use crate::store::{Store, StoreError};
+use crate::telemetry;
+
+/// How often a commit whose answer was lost is asked after before its callers are told that nothing is known.
+const ASKING_AFTER_A_LOST_COMMIT: u32 = 5;
+
+/// Pause between two such questions.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+pub(super) async fn run(
+    store: Arc<dyn Store>,
+    context: Arc<Context>,
+    mut queue: mpsc::Receiver<Waiting>,
+    limits: Limits,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let writer = Writer { store, context };
+    let mut waiting = Vec::with_capacity(limits.batch);
+    loop {
+        tokio::select! {
+            biased;
+            // Either branch may be dropped half-way: taking from a queue and watching a flag lose nothing.
+            _ = stopping.wait_for(|stop| *stop), if !queue.is_closed() => {
+                queue.close();
+                continue;
+            }
+            taken = queue.recv_many(&mut waiting, limits.batch) => {
+                if taken == 0 {
+                    return;
+                }
+            }
+        }
+        metrics::gauge!(telemetry::QUEUE_DEPTH).set(u32::try_from(queue.len()).unwrap_or(u32::MAX));
+        writer.carry_out(std::mem::take(&mut waiting)).await;
+    }
+}
+
+struct Writer {
+    store: Arc<dyn Store>,
+    context: Arc<Context>,
+}
+
+impl Writer {
+    /// Carries out a batch and answers everybody in it. A batch that fails is split until only the guilty command fails.
+    async fn carry_out(&self, waiting: Vec<Waiting>) {
+        let (requests, answers): (Vec<Request>, Vec<_>) =
+            waiting.into_iter().map(|one| (one.request, one.answer)).unzip();
+        let mut answers: Vec<_> = answers.into_iter().map(Some).collect();
+        let mut parts: Vec<_> = std::iter::once(0..requests.len()).collect();
+        while let Some(part) = parts.pop() {
+            let results = match self.commit(&requests[part.clone()]).await {
+                Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+                Err(Failure::Store) => vec![Err(SubmitError::Unavailable); part.len()],
+                Err(Failure::Guilty) if part.len() == 1 => vec![Err(SubmitError::Failed)],
+                Err(Failure::Guilty) => {
+                    let middle = part.start + part.len() / 2;
+                    // The first half is on top: the order of the queue stays the order of the commits.
+                    parts.push(middle..part.end);
+                    parts.push(part.start..middle);
+                    continue;
+                }
+            };
+            for (answer, result) in answers[part].iter_mut().zip(results) {
+                if let Some(answer) = answer.take() {
+                    // Whoever hung up does not hear it; it is durable all the same.
+                    drop(answer.send(result));
+                }
+            }
+        }
+    }
+
+    async fn commit(&self, requests: &[Request]) -> Result<Vec<crate::decide::Outcome>, Failure> {
+        let started = Instant::now();
+        let batch_id = clock::fresh_id();
+        let at = requests.iter().map(|request| request.received_at).max().unwrap_or_default();
+        match self.attempt(batch_id, at, requests).await {
+            Ok(executed) => {
+                metrics::histogram!(telemetry::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
+                metrics::histogram!(telemetry::BATCH_COMMANDS)
+                    .record(u32::try_from(requests.len()).unwrap_or(u32::MAX));
+                executed.decisions.iter().for_each(count);
+                Ok(executed.outcomes)
+            }
+            Err(error) => {
+                tracing::error!(%error, commands = requests.len(), batch = %batch_id, "a batch was not committed");
+                Err(match error {
+                    ExecuteError::Store(StoreError::Unavailable(_)) => Failure::Store,
+                    ExecuteError::Store(StoreError::Conflict(_) | StoreError::Corrupt(_))
+                    | ExecuteError::Undecided(_) => Failure::Guilty,
+                })
+            }
+        }
+    }
+
+    async fn attempt(&self, id: TrackingId, at: Timestamp, requests: &[Request]) -> Result<Executed, ExecuteError> {
+        let mut batch = self.store.begin().await?;
+        let executed = execute(&mut *batch, &self.context, requests).await?;
+        match batch.commit(id, at).await {
+            Ok(()) => Ok(executed),
+            // A commit whose answer was lost is unknown, not failed: the batch's own id tells.
+            Err(StoreError::Unavailable(error)) if self.was_committed(id).await => {
+                tracing::warn!(error, batch = %id, "a commit's answer was lost, and the commit was found");
+                Ok(executed)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn was_committed(&self, id: TrackingId) -> bool {
+        for _ in 0..ASKING_AFTER_A_LOST_COMMIT {
+            match self.store.was_committed(id).await {
+                Ok(found) => return found,
+                Err(error) => tracing::warn!(%error, batch = %id, "asking after a lost commit failed"),
+            }
+            tokio::time::sleep(ASK_AGAIN_AFTER).await;
+        }
+        false
+    }
+}
+
+enum Failure {
+    /// The store does not serve: nobody in the batch is at fault.
+    Store,
+    /// Somebody in the batch is at fault.
+    Guilty,
+}
+
+fn count(decision: &Decision) {
+    let approved = if decision.approved { "true" } else { "false" };
+    let reason = decision.reason.map_or("None", crate::domain::Reason::as_str);
+    metrics::counter!(
+        telemetry::DECISIONS,
+        "kind" => decision.kind.as_str(), "approved" => approved, "reason" => reason
+    )
+    .increment(1);
+}
