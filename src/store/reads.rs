@@ -18,7 +18,7 @@ pub struct Page {
 }
 
 /// Items of one page and how many there are in all.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub struct Listed<T> {
     pub items: Vec<T>,
     pub total: i64,

@@ -3,7 +3,10 @@
 //! Every statement costs a hop to SQLite's thread, so a batch is a few of them: [`load`] is one statement for all that
 //! is wanted, [`write`] one text for all that changed. Rows travel as JSON in the shape of the domain's structs.
 
+mod audit;
 mod load;
+mod probe;
+mod reads;
 mod rows;
 mod write;
 
@@ -15,6 +18,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
+use self::probe::Probe;
 use super::{Batch, Store, StoreError};
 use crate::decide::{Changes, Loaded, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
@@ -32,6 +36,7 @@ const READERS: u32 = 4;
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    probe: Probe,
 }
 
 impl SqliteStore {
@@ -63,17 +68,19 @@ impl SqliteStore {
             }
             error => StoreError::Unavailable(error.to_string()),
         })?;
+        let probe = Probe::new(options.clone());
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true))
             .await
             .map_err(store_error)?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, probe })
     }
 
     /// Closes the file; a checkpoint moves the log into it.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.probe.close().await;
         self.writer.close().await;
     }
 }

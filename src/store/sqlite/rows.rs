@@ -4,9 +4,12 @@ use serde::de::DeserializeOwned;
 
 use crate::store::StoreError;
 
-/// Reads one row.
+/// Reads one row. The error repeats nothing of it: rows hold personal data, and errors go to the log.
 pub(super) fn parse<T: DeserializeOwned>(row: &str) -> Result<T, StoreError> {
-    serde_json::from_str(row).map_err(|error| StoreError::Corrupt(error.to_string()))
+    serde_json::from_str(row).map_err(|error| {
+        let kind = std::any::type_name::<T>();
+        StoreError::Corrupt(format!("{kind}: {:?} error at column {}", error.classify(), error.column()))
+    })
 }
 
 macro_rules! account_row {

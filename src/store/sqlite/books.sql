@@ -1,0 +1,102 @@
+-- Small books that are sound, for tests: one credit that stands, one reversed, one refused, one let in late; one open
+-- authorization, one expired, and a debit.
+INSERT INTO persons VALUES ('00000000-0000-7000-8000-000000000001',
+    '{"PhoneNumber":"+525555123456","Email":null,"FirstName":"Ana","MiddleName":null,"LastName":"Lopez","LastName2":null,"Gender":"Female","BirthDate":"1990-01-31","Address":{"Address1":"Calle 1","Address2":null,"ZipCode":"06600","City":"CDMX","CountryCode":"MX","StateCode":"CMX"}}',
+    '[{"DocumentType":"INE_IFE","Number":"123"}]');
+INSERT INTO directory VALUES ('phone', '+525555123456', '00000000-0000-7000-8000-000000000001');
+
+INSERT INTO accounts (id, person, currency, status, tier, display_name, created_at, balance, pending, receivable, opening_balance)
+VALUES ('4000', '00000000-0000-7000-8000-000000000001', 'MXN', 'Active', 'standard', 'MC-4000', 1, 1307, 0, 0, 7),
+       ('4001', '00000000-0000-7000-8000-000000000001', 'MXN', 'Blocked', 'gold', 'MC-4001', 2, 0, 0, 0, 0);
+
+INSERT INTO subjects VALUES ('account', '4000', 100), ('sender', '+15550100|1980-02-02', 100);
+
+INSERT INTO series VALUES
+    ('account', '4000', 'MXN', 7, 3400,
+     '{"expiry":{"count":1,"amount":300},"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}}'),
+    ('sender', '+15550100|1980-02-02', 'MXN', 1, 300,
+     '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}');
+
+INSERT INTO events VALUES
+    ('account', '4000', 'MXN', 1, 10, 1000, 1000, '00000000-0000-7000-8000-00000000a001', NULL, NULL),
+    ('account', '4000', 'MXN', 2, 20,  500, 1500, '00000000-0000-7000-8000-00000000a002', NULL, 'Reversal'),
+    ('account', '4000', 'MXN', 3, 30,  700, 2200, '00000000-0000-7000-8000-00000000a003', NULL, 'Always'),
+    ('account', '4000', 'MXN', 4, 30,  400, 2600, '00000000-0000-7000-8000-00000000a004', NULL, 'Always'),
+    ('account', '4000', 'MXN', 5, 50,  300, 2900, '00000000-0000-7000-8000-00000000a005', NULL, 'Expiry'),
+    ('account', '4000', 'MXN', 6, 90,  400, 3300, '00000000-0000-7000-8000-00000000a004', NULL, NULL),
+    ('account', '4000', 'MXN', 7, 95,  100, 3400, '00000000-0000-7000-8000-00000000a006', 200, NULL),
+    ('sender', '+15550100|1980-02-02', 'MXN', 1, 50, 300, 300, '00000000-0000-7000-8000-00000000a005', 60, NULL);
+
+WITH levels (level) AS (VALUES (1), (2), (3), (4)),
+     tallies (released, count, amount) AS (VALUES ('Expiry', 1, 300), ('Reversal', 1, 500), ('Always', 2, 1100))
+INSERT INTO release_nodes SELECT 'account', '4000', 'MXN', level, 0, released, count, amount FROM levels, tallies;
+
+INSERT INTO authorizations VALUES
+    ('00000000-0000-7000-8000-00000000a001', '4000', 1000, 'MXN', '17.25', 10, 110, 'Credited', NULL,
+     '[{"kind":"account","key":"4000","currency":"MXN","number":1}]', '00000000-0000-7000-8000-00000000c001', NULL),
+    ('00000000-0000-7000-8000-00000000a002', '4000', 500, 'MXN', NULL, 20, 120, 'Credited', NULL,
+     '[{"kind":"account","key":"4000","currency":"MXN","number":2}]', '00000000-0000-7000-8000-00000000c002', NULL),
+    ('00000000-0000-7000-8000-00000000a003', '4000', 700, 'MXN', NULL, 30, 130, 'CreditRefused', NULL,
+     '[{"kind":"account","key":"4000","currency":"MXN","number":3}]', '00000000-0000-7000-8000-00000000c003', NULL),
+    ('00000000-0000-7000-8000-00000000a004', '4000', 400, 'MXN', NULL, 30, 40, 'Credited', NULL,
+     '[{"kind":"account","key":"4000","currency":"MXN","number":4}]', '00000000-0000-7000-8000-00000000c004', NULL),
+    ('00000000-0000-7000-8000-00000000a005', '4000', 300, 'MXN', NULL, 50, 60, 'Expired', '+15550100|1980-02-02',
+     '[{"kind":"account","key":"4000","currency":"MXN","number":5},{"kind":"sender","key":"+15550100|1980-02-02","currency":"MXN","number":1}]', NULL, NULL),
+    ('00000000-0000-7000-8000-00000000a006', '4000', 100, 'MXN', NULL, 95, 200, 'Open', NULL,
+     '[{"kind":"account","key":"4000","currency":"MXN","number":7}]', NULL, NULL),
+    ('00000000-0000-7000-8000-00000000a007', NULL, 0, NULL, NULL, 96, 96, 'Refused', NULL, '[]', NULL, NULL);
+
+INSERT INTO credits VALUES
+    ('00000000-0000-7000-8000-00000000c001', '4000', '00000000-0000-7000-8000-00000000a001', 1000, 'MXN', '17.25', 15,
+     'Approved', 1, NULL, NULL, NULL, 'key-1', '[]'),
+    ('00000000-0000-7000-8000-00000000c002', '4000', '00000000-0000-7000-8000-00000000a002', 500, 'MXN', NULL, 25,
+     'Reversed', 0, NULL, NULL, '00000000-0000-7000-8000-00000000e001', NULL, '[]'),
+    ('00000000-0000-7000-8000-00000000c003', '4000', '00000000-0000-7000-8000-00000000a003', 700, 'MXN', NULL, 35,
+     'Refused', 1, NULL, 'AccountBlocked', NULL, NULL, '[]'),
+    ('00000000-0000-7000-8000-00000000c004', '4000', '00000000-0000-7000-8000-00000000a004', 400, 'MXN', NULL, 90,
+     'Approved', 1, 'Rechecked', NULL, NULL, NULL,
+     '[{"kind":"account","key":"4000","currency":"MXN","number":6}]');
+
+INSERT INTO reversals VALUES
+    ('00000000-0000-7000-8000-00000000e001', '00000000-0000-7000-8000-00000000c002', '4000', 500, 'MXN', 28);
+
+INSERT INTO ambiguous_credits VALUES
+    ('00000000-0000-7000-8000-00000000d001', '4000', 500, 'MXN', NULL, 26, NULL, 'Waiting', NULL);
+
+INSERT INTO entries VALUES
+    ('4000', '00000000-0000-7000-8000-000000000001', 'Opening', NULL, 'MXN', 1),
+    ('4000', '00000000-0000-7000-8000-00000000c001', 'Credit', '00000000-0000-7000-8000-00000000c001', 'MXN', 15),
+    ('4000', '00000000-0000-7000-8000-00000000c002', 'Credit', '00000000-0000-7000-8000-00000000c002', 'MXN', 25),
+    ('4000', '00000000-0000-7000-8000-00000000c004', 'Credit', '00000000-0000-7000-8000-00000000c004', 'MXN', 90),
+    ('4000', '00000000-0000-7000-8000-00000000e001', 'Reversal', '00000000-0000-7000-8000-00000000c002', 'MXN', 28),
+    ('4000', '00000000-0000-7000-8000-00000000f001', 'Debit', NULL, 'MXN', 99);
+
+INSERT INTO postings VALUES
+    ('4000', '00000000-0000-7000-8000-000000000001', 'Available', 'MXN', 7),
+    ('4000', '00000000-0000-7000-8000-000000000001', 'Opening', 'MXN', -7),
+    ('4000', '00000000-0000-7000-8000-00000000c001', 'Available', 'MXN', 1000),
+    ('4000', '00000000-0000-7000-8000-00000000c001', 'Clearing', 'MXN', -1000),
+    ('4000', '00000000-0000-7000-8000-00000000c002', 'Available', 'MXN', 500),
+    ('4000', '00000000-0000-7000-8000-00000000c002', 'Clearing', 'MXN', -500),
+    ('4000', '00000000-0000-7000-8000-00000000c004', 'Available', 'MXN', 400),
+    ('4000', '00000000-0000-7000-8000-00000000c004', 'Clearing', 'MXN', -400),
+    ('4000', '00000000-0000-7000-8000-00000000e001', 'Available', 'MXN', -500),
+    ('4000', '00000000-0000-7000-8000-00000000e001', 'Clearing', 'MXN', 500),
+    ('4000', '00000000-0000-7000-8000-00000000f001', 'Available', 'MXN', -100),
+    ('4000', '00000000-0000-7000-8000-00000000f001', 'Payouts', 'MXN', 100);
+
+INSERT INTO decisions VALUES
+    ('00000000-0000-7000-8000-00000000a001', 'Authorization', '4000', 10, 10, 1, NULL, NULL, NULL, 1000, 'MXN', '17.25',
+     'v1', '[]', '{ "Amount" : 10.00, "Note":"caf\u00e9", "Amount2":1e1 }'),
+    ('00000000-0000-7000-8000-00000000a007', 'Authorization', NULL, 96, 96, 0, 'InvalidAccount', 'no account was found',
+     NULL, NULL, NULL, NULL, NULL, '[]', '{}');
+
+INSERT INTO account_changes VALUES
+    ('4001', '00000000-0000-7000-8000-00000000b001', 50, 'ops', 'block', 'court order', NULL, 'Active -> Blocked', 'C-1',
+     '2027-01-01');
+
+INSERT INTO enrolments
+SELECT 'aa', data, documents, 1, 2, NULL FROM persons;
+
+INSERT INTO rule_sets VALUES ('v1', '# rules', 1);
+INSERT INTO batches VALUES ('00000000-0000-7000-8000-00000000ba01', 99);

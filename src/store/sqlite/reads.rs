@@ -1,0 +1,292 @@
+//! Read paths on SQLite: the reader pool, never the writer.
+//!
+//! Rows travel as JSON in the serde form of their struct, so no code maps columns. A list is one statement, and so one
+//! snapshot: its total and its page agree. `?1` and `?2` are a page's limit and offset, its filters follow as text.
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use sqlx::query_scalar;
+
+use super::rows::{account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, parse, person_row};
+use super::{SqliteStore, store_error};
+use crate::domain::{
+    Account, AccountChange, AccountId, AmbiguousCredit, Authorization, Credit, CreditState, Decision, Enrolment,
+    Person, Reversal, Timestamp, TrackingId,
+};
+use crate::store::{
+    AccountFilter, AmbiguousFilter, AuditCheck, AuthorizationFilter, ChangeFilter, CreditFilter, DecisionFilter,
+    Listed, Page, Reads, ReversalFilter, StatementLine, StoreError,
+};
+
+/// One page of a list with its total, as the JSON of [`Listed`].
+macro_rules! list {
+    ($item:expr, $from:expr, newest first by $order:literal) => {
+        concat!(
+            "SELECT '{\"total\":' || (SELECT count(*) FROM ",
+            $from,
+            ") || ',\"items\":[' || coalesce((SELECT group_concat(item, ',') FROM (SELECT ",
+            $item,
+            " AS item FROM ",
+            $from,
+            " ORDER BY ",
+            $order,
+            " LIMIT ?1 OFFSET ?2)), '') || ']}'"
+        )
+    };
+}
+
+const ACCOUNT: &str = concat!(
+    "SELECT json_array(",
+    account_row!(),
+    ", json((SELECT ",
+    person_row!(),
+    " FROM persons WHERE persons.id = accounts.person))) FROM accounts WHERE id = ?1"
+);
+
+const ACCOUNTS: &str = list!(account_row!(), "accounts", newest first by "created_at DESC, id DESC");
+
+const ACCOUNTS_FILTERED: &str = list!(
+    account_row!(),
+    "accounts WHERE (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR currency = ?4) \
+     AND (?5 IS NULL OR tier = ?5)",
+    newest first by "created_at DESC, id DESC"
+);
+
+/// `CROSS` keeps the entries outside, in the order of their key: nothing is sorted.
+const STATEMENT: &str = list!(
+    "json_object('entry', e.id, 'kind', e.kind, 'credit', e.credit, 'at', e.at, 'book', p.book, \
+     'currency', p.currency, 'amount', p.amount)",
+    "entries e CROSS JOIN postings p ON p.account = e.account AND p.entry = e.id \
+     WHERE e.account = ?3 AND p.book IN ('Available', 'Pending', 'Receivable')",
+    newest first by "e.id DESC, p.book"
+);
+
+const AUTHORIZATION: &str = concat!("SELECT ", authorization_row!(), " FROM authorizations WHERE id = ?1");
+
+const AUTHORIZATIONS: &str = list!(
+    authorization_row!(),
+    "authorizations WHERE (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR amount = CAST(?5 AS INTEGER)) \
+     AND (?6 IS NULL OR currency = ?6)",
+    newest first by "id DESC"
+);
+
+const AUTHORIZATIONS_OF_ACCOUNT: &str = list!(
+    authorization_row!(),
+    "authorizations WHERE account = ?3 AND (?4 IS NULL OR state = ?4) \
+     AND (?5 IS NULL OR amount = CAST(?5 AS INTEGER)) AND (?6 IS NULL OR currency = ?6)",
+    newest first by "at DESC, id DESC"
+);
+
+const CREDIT: &str = concat!("SELECT ", credit_row!(), " FROM credits WHERE id = ?1");
+
+const CREDITS: &str = list!(credit_row!(), "credits WHERE (?4 IS NULL OR state = ?4)", newest first by "id DESC");
+
+/// The waiting ones have an index of their own: they are few among many, and looked at every day.
+const CREDITS_IN_PROGRESS: &str =
+    list!(credit_row!(), "credits WHERE state = 'InProgress'", newest first by "at DESC, id DESC");
+
+const CREDITS_OF_ACCOUNT: &str = list!(
+    credit_row!(),
+    "credits WHERE account = ?3 AND (?4 IS NULL OR state = ?4)",
+    newest first by "at DESC, id DESC"
+);
+
+macro_rules! reversal_row {
+    () => {
+        "json_object('id', id, 'credit', credit, 'account', account, 'amount', amount, 'currency', currency, 'at', at)"
+    };
+}
+
+const REVERSALS: &str = list!(reversal_row!(), "reversals", newest first by "id DESC");
+
+const REVERSALS_OF_ACCOUNT: &str =
+    list!(reversal_row!(), "reversals WHERE account = ?3", newest first by "at DESC, id DESC");
+
+const AMBIGUOUS_CREDITS: &str =
+    list!(ambiguous_row!(), "ambiguous_credits WHERE (?4 IS NULL OR state = ?4)", newest first by "id DESC");
+
+const AMBIGUOUS_CREDITS_OF_ACCOUNT: &str = list!(
+    ambiguous_row!(),
+    "ambiguous_credits WHERE account = ?3 AND (?4 IS NULL OR state = ?4)",
+    newest first by "at DESC, id DESC"
+);
+
+macro_rules! decision_row {
+    () => {
+        "json_object('id', id, 'kind', kind, 'account', account, 'at', at, 'received_at', received_at, \
+         'approved', json(iif(approved, 'true', 'false')), 'reason', reason, 'note', note, 'reference', reference, \
+         'amount', amount, 'currency', currency, 'exchange_rate', exchange_rate, 'rules_version', rules_version, \
+         'findings', json(findings), 'request', request)"
+    };
+}
+
+const DECISION: &str = concat!("SELECT ", decision_row!(), " FROM decisions WHERE id = ?1");
+
+const DECISIONS: &str = list!(
+    decision_row!(),
+    "decisions WHERE (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR approved = CAST(?5 AS INTEGER)) \
+     AND (?6 IS NULL OR reason = ?6)",
+    newest first by "at DESC, id DESC"
+);
+
+const DECISIONS_OF_ACCOUNT: &str = list!(
+    decision_row!(),
+    "decisions WHERE account = ?3 AND (?4 IS NULL OR kind = ?4) \
+     AND (?5 IS NULL OR approved = CAST(?5 AS INTEGER)) AND (?6 IS NULL OR reason = ?6)",
+    newest first by "at DESC, id DESC"
+);
+
+macro_rules! change_row {
+    () => {
+        "json_object('id', id, 'account', account, 'at', at, 'who', who, 'action', action, 'why', why, \
+         'target', target, 'change', change, 'case_number', case_number, 'review_date', review_date)"
+    };
+}
+
+const CHANGES: &str = list!(change_row!(), "account_changes", newest first by "id DESC");
+
+const CHANGES_OF_ACCOUNT: &str = list!(change_row!(), "account_changes WHERE account = ?3", newest first by "id DESC");
+
+const ENROLMENT: &str = concat!("SELECT ", enrolment_row!(), " FROM enrolments WHERE token_hash = ?1");
+
+const RULES_TEXT: &str = "SELECT text FROM rule_sets WHERE version = ?1";
+
+const LATEST_BATCH: &str = "SELECT max(committed_at) FROM batches";
+
+#[async_trait]
+impl Reads for SqliteStore {
+    async fn takes_writes(&self) -> Result<(), StoreError> {
+        self.probe.takes_writes().await
+    }
+
+    async fn latest_batch_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let latest: Option<i64> = query_scalar(LATEST_BATCH).fetch_one(&self.readers).await.map_err(store_error)?;
+        Ok(latest.map(Timestamp))
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<(Account, Person)>, StoreError> {
+        self.find(ACCOUNT, id).await
+    }
+
+    async fn accounts(&self, filter: &AccountFilter, page: Page) -> Result<Listed<Account>, StoreError> {
+        let filters = [text(filter.status), text(filter.currency), filter.tier.clone()];
+        let query = if filters.iter().all(Option::is_none) { ACCOUNTS } else { ACCOUNTS_FILTERED };
+        self.list(query, page, filters).await
+    }
+
+    async fn statement(&self, account: &AccountId, page: Page) -> Result<Listed<StatementLine>, StoreError> {
+        self.list(STATEMENT, page, [text(Some(account))]).await
+    }
+
+    async fn authorization(&self, id: TrackingId) -> Result<Option<Authorization>, StoreError> {
+        self.find(AUTHORIZATION, id).await
+    }
+
+    async fn authorizations(
+        &self,
+        filter: &AuthorizationFilter,
+        page: Page,
+    ) -> Result<Listed<Authorization>, StoreError> {
+        let query = if filter.account.is_some() { AUTHORIZATIONS_OF_ACCOUNT } else { AUTHORIZATIONS };
+        let state = filter.state.map(|state| state.as_str().to_owned());
+        let filters = [text(filter.account.as_ref()), state, text(filter.amount), text(filter.currency)];
+        self.list(query, page, filters).await
+    }
+
+    async fn credit(&self, id: TrackingId) -> Result<Option<Credit>, StoreError> {
+        self.find(CREDIT, id).await
+    }
+
+    async fn credits(&self, filter: &CreditFilter, page: Page) -> Result<Listed<Credit>, StoreError> {
+        let query = match (&filter.account, filter.state) {
+            (Some(_), _) => CREDITS_OF_ACCOUNT,
+            (None, Some(CreditState::InProgress)) => CREDITS_IN_PROGRESS,
+            (None, _) => CREDITS,
+        };
+        let filters = [text(filter.account.as_ref()), filter.state.map(|state| state.as_str().to_owned())];
+        self.list(query, page, filters).await
+    }
+
+    async fn reversals(&self, filter: &ReversalFilter, page: Page) -> Result<Listed<Reversal>, StoreError> {
+        let query = if filter.account.is_some() { REVERSALS_OF_ACCOUNT } else { REVERSALS };
+        self.list(query, page, [text(filter.account.as_ref())]).await
+    }
+
+    async fn ambiguous_credits(
+        &self,
+        filter: &AmbiguousFilter,
+        page: Page,
+    ) -> Result<Listed<AmbiguousCredit>, StoreError> {
+        let query = if filter.account.is_some() { AMBIGUOUS_CREDITS_OF_ACCOUNT } else { AMBIGUOUS_CREDITS };
+        let filters = [text(filter.account.as_ref()), filter.state.map(|state| state.as_str().to_owned())];
+        self.list(query, page, filters).await
+    }
+
+    async fn decision(&self, id: TrackingId) -> Result<Option<Decision>, StoreError> {
+        self.find(DECISION, id).await
+    }
+
+    async fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Listed<Decision>, StoreError> {
+        let query = if filter.account.is_some() { DECISIONS_OF_ACCOUNT } else { DECISIONS };
+        let kind = filter.kind.map(|kind| kind.as_str().to_owned());
+        let filters =
+            [text(filter.account.as_ref()), kind, text(filter.approved.map(i64::from)), filter.reason.clone()];
+        self.list(query, page, filters).await
+    }
+
+    async fn changes(&self, filter: &ChangeFilter, page: Page) -> Result<Listed<AccountChange>, StoreError> {
+        let query = if filter.account.is_some() { CHANGES_OF_ACCOUNT } else { CHANGES };
+        self.list(query, page, [text(filter.account.as_ref())]).await
+    }
+
+    async fn enrolment(&self, token_hash: &str) -> Result<Option<Enrolment>, StoreError> {
+        self.find(ENROLMENT, token_hash).await
+    }
+
+    async fn rules_text(&self, version: &str) -> Result<Option<String>, StoreError> {
+        Ok(query_scalar(RULES_TEXT)
+            .bind(version.to_owned())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(store_error)?)
+    }
+
+    async fn audit(&self) -> Result<Vec<AuditCheck>, StoreError> {
+        super::audit::audit(&self.readers).await
+    }
+}
+
+impl SqliteStore {
+    /// The one row that `query` names by `key`.
+    async fn find<T: DeserializeOwned>(
+        &self,
+        query: &'static str,
+        key: impl ToString,
+    ) -> Result<Option<T>, StoreError> {
+        let row: Option<String> =
+            query_scalar(query).bind(key.to_string()).fetch_optional(&self.readers).await.map_err(store_error)?;
+        row.as_deref().map(parse).transpose()
+    }
+
+    /// One page of a list.
+    async fn list<T: DeserializeOwned, const FILTERS: usize>(
+        &self,
+        query: &'static str,
+        page: Page,
+        filters: [Option<String>; FILTERS],
+    ) -> Result<Listed<T>, StoreError> {
+        let mut bound = query_scalar(query).bind(page.limit).bind(page.offset);
+        for filter in filters {
+            bound = bound.bind(filter);
+        }
+        let rows: String = bound.fetch_one(&self.readers).await.map_err(store_error)?;
+        parse(&rows)
+    }
+}
+
+fn text(value: Option<impl ToString>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests;
