@@ -9,6 +9,7 @@
 //! - [`decide`]: the verbs, pure functions from state and command to outcome and changes
 //! - [`store`]: load these keys, commit these changes; and what people read
 //! - [`commit`]: the queue, the batch, the one commit
+//! - [`views`], [`explain`]: what people are shown, over the admin API and on the command line
 //! - [`http`]: the signed edge, the admin API, the enrolment page
 //! - [`cli`]: one file per command
 
@@ -17,7 +18,9 @@ pub mod commit;
 pub mod config;
 pub mod decide;
 pub mod domain;
+pub mod explain;
 pub mod rules;
 pub mod store;
 pub mod telemetry;
 pub mod toml_text;
+pub mod views;

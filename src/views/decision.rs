@@ -1,0 +1,159 @@
+//! Decisions with everything they were made from.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::transaction::AuthorizationView;
+use super::{amount, in_zone};
+use crate::domain::decision::{FoundWindow, Unit};
+use crate::domain::{Authorization, Currency, Decision, RuleFinding, SubjectKind, Verdict};
+
+/// A decision as a list shows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionView {
+    pub tracking_identifier: String,
+    pub kind: &'static str,
+    pub account_identifier: Option<String>,
+    /// Event time: what the windows ended at.
+    pub at: String,
+    pub received_at: String,
+    pub approved: bool,
+    pub reason: Option<&'static str>,
+    pub note: Option<String>,
+    /// The authorization, credit or reversal that the call named or was matched with.
+    pub reference: Option<String>,
+    pub amount: Option<String>,
+    pub currency: Option<String>,
+    pub exchange_rate: Option<String>,
+    pub rules_version: Option<String>,
+}
+
+impl From<&Decision> for DecisionView {
+    fn from(decision: &Decision) -> Self {
+        Self {
+            tracking_identifier: decision.id.to_string(),
+            kind: decision.kind.as_str(),
+            account_identifier: decision.account.as_ref().map(ToString::to_string),
+            at: decision.at.to_string(),
+            received_at: decision.received_at.to_string(),
+            approved: decision.approved,
+            reason: decision.reason.map(|reason| reason.as_str()),
+            note: decision.note.clone(),
+            reference: decision.reference.map(|reference| reference.to_string()),
+            amount: decision.amount.zip(decision.currency).map(|(minor, currency)| amount(minor, currency)),
+            currency: decision.currency.map(|currency| currency.to_string()),
+            exchange_rate: decision.exchange_rate.map(|rate| rate.to_string()),
+            rules_version: decision.rules_version.clone(),
+        }
+    }
+}
+
+/// A decision whole. The request is shown as it was received, personal data included.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionDetail<'a> {
+    #[serde(flatten)]
+    pub decision: DecisionView,
+    /// In file order.
+    pub rules: Vec<FindingView>,
+    /// Other open authorizations of the same account, amount and currency: each holds its limits until it expires.
+    pub open_twins: Vec<AuthorizationView>,
+    pub request: &'a RawValue,
+}
+
+impl<'a> DecisionDetail<'a> {
+    pub fn new(decision: &'a Decision, twins: &[Authorization]) -> Self {
+        Self {
+            decision: DecisionView::from(decision),
+            rules: decision.findings.iter().map(|finding| FindingView::new(finding, decision.currency)).collect(),
+            open_twins: twins.iter().map(AuthorizationView::from).collect(),
+            request: &decision.request,
+        }
+    }
+}
+
+/// What one rule found.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FindingView {
+    pub rule: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub verdict: Verdict,
+    /// The reason it gives where it refuses.
+    pub reason: &'static str,
+    /// Its refusal is recorded and does not count.
+    pub shadow: bool,
+    pub per: Option<SubjectKind>,
+    pub window: Option<WindowView>,
+    pub unit: &'static str,
+    /// Before this transaction.
+    pub counted: Option<Quantity>,
+    pub limit: Option<Quantity>,
+    pub left: Option<Quantity>,
+    pub note: Option<String>,
+}
+
+/// A decimal string of the decision's currency, or a whole number: transactions, or minor units where the decision
+/// knows no currency.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Quantity {
+    Amount(String),
+    Number(i64),
+}
+
+/// `(from, to]`, in UTC and by the clocks of the rule's zone.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WindowView {
+    pub name: String,
+    pub from: String,
+    pub to: String,
+    pub time_zone: String,
+    pub local_from: Option<String>,
+    pub local_to: Option<String>,
+}
+
+impl FindingView {
+    pub fn new(finding: &RuleFinding, currency: Option<Currency>) -> Self {
+        let quantity = |number: Option<i64>| {
+            number.map(|number| match (finding.unit, currency) {
+                (Unit::MinorUnits, Some(currency)) => Quantity::Amount(amount(number, currency)),
+                _ => Quantity::Number(number),
+            })
+        };
+        Self {
+            rule: finding.rule.clone(),
+            kind: finding.kind.clone(),
+            verdict: finding.verdict,
+            reason: finding.reason.as_str(),
+            shadow: finding.shadow,
+            per: finding.per,
+            window: finding.window.as_ref().map(WindowView::from),
+            unit: match (finding.unit, currency) {
+                (Unit::MinorUnits, Some(_)) => "amount",
+                (Unit::MinorUnits, None) => "minorUnits",
+                (Unit::Transactions, _) => "transactions",
+            },
+            counted: quantity(finding.counted),
+            limit: quantity(finding.limit),
+            left: quantity(finding.left),
+            note: finding.note.clone(),
+        }
+    }
+}
+
+impl From<&FoundWindow> for WindowView {
+    fn from(window: &FoundWindow) -> Self {
+        Self {
+            name: window.name.clone(),
+            from: window.from.to_string(),
+            to: window.to.to_string(),
+            time_zone: window.time_zone.clone(),
+            local_from: in_zone(window.from, &window.time_zone),
+            local_to: in_zone(window.to, &window.time_zone),
+        }
+    }
+}
