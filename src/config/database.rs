@@ -55,7 +55,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-pub fn database_url(layers: &Layers) -> Result<DatabaseUrl, Problem> {
+pub(super) fn database_url(layers: &Layers) -> Result<DatabaseUrl, Problem> {
     layers.read_with("", "database_url", |text| {
         // A file ends with a line end, and no address does.
         let text = text.trim_end();
@@ -68,7 +68,7 @@ pub fn database_url(layers: &Layers) -> Result<DatabaseUrl, Problem> {
 }
 
 /// Whether an address has a password, or is too odd to tell.
-pub fn may_hold_password(text: &str) -> bool {
+pub(super) fn may_hold_password(text: &str) -> bool {
     if kind_of(text) == Some(DatabaseKind::Sqlite) {
         return false;
     }

@@ -51,7 +51,7 @@ impl fmt::Debug for AdminKey {
 type WithWarnings<T> = (Vec<T>, Vec<String>);
 
 /// `VNA_SIGNING_KEYS`, and a warning for each that is short or begins or ends with a space.
-pub fn signing_keys(layers: &Layers) -> Result<WithWarnings<SigningKey>, Problem> {
+pub(super) fn signing_keys(layers: &Layers) -> Result<WithWarnings<SigningKey>, Problem> {
     let Some(given) = layers.secret("VNA_SIGNING_KEYS") else { return Ok((Vec::new(), Vec::new())) };
     let mut warnings = Vec::new();
     let mut keys = Vec::new();
@@ -73,7 +73,7 @@ pub fn signing_keys(layers: &Layers) -> Result<WithWarnings<SigningKey>, Problem
 }
 
 /// `VNA_ADMIN_KEYS`, and a warning for each that is short.
-pub fn admin_keys(layers: &Layers) -> Result<WithWarnings<AdminKey>, Problem> {
+pub(super) fn admin_keys(layers: &Layers) -> Result<WithWarnings<AdminKey>, Problem> {
     let Some(given) = layers.secret("VNA_ADMIN_KEYS") else { return Ok((Vec::new(), Vec::new())) };
     let mut warnings = Vec::new();
     let mut keys: Vec<AdminKey> = Vec::new();

@@ -37,7 +37,7 @@ pub enum Problem {
 
 /// A setting's text and where it stands.
 #[derive(Debug, Clone)]
-pub struct Given {
+pub(super) struct Given {
     pub text: SecretString,
     pub place: String,
 }
@@ -51,18 +51,21 @@ enum Form {
     List,
 }
 
+/// Table (empty at the top) and name.
 type Key = (String, String);
+type Values = BTreeMap<Key, Given>;
+type Forms = BTreeMap<Key, Form>;
 
 /// The text that counts for every key, and the secrets.
 #[derive(Debug)]
-pub struct Layers {
-    values: BTreeMap<Key, Given>,
+pub(super) struct Layers {
+    values: Values,
     secrets: BTreeMap<&'static str, Given>,
 }
 
 impl Layers {
     /// Lays the sources over each other, the weakest first.
-    pub fn read(flags: &Flags, environment: &Environment) -> Result<Self, Problem> {
+    pub(super) fn read(flags: &Flags, environment: &Environment) -> Result<Self, Problem> {
         let defaults = Source { name: "vna.default.toml", text: DEFAULTS };
         let (mut values, forms) = file_values(defaults, None)?;
         if let Some((path, text)) = settings_file(flags, environment)? {
@@ -91,17 +94,18 @@ impl Layers {
         Ok(Self { values, secrets })
     }
 
-    pub fn given(&self, table: &str, key: &str) -> &Given {
+    #[expect(clippy::panic, reason = "the list of keys is embedded: only a misspelt key in this module can miss it")]
+    fn given(&self, table: &str, key: &str) -> &Given {
         let known = self.values.get(&(table.to_owned(), key.to_owned()));
         known.unwrap_or_else(|| panic!("vna.default.toml names {key} in [{table}]"))
     }
 
     /// One of [`SECRETS`], if it is set.
-    pub fn secret(&self, variable: &str) -> Option<&Given> {
+    pub(super) fn secret(&self, variable: &str) -> Option<&Given> {
         self.secrets.get(variable)
     }
 
-    pub fn read_with<T>(
+    pub(super) fn read_with<T>(
         &self,
         table: &str,
         key: &str,
@@ -111,7 +115,7 @@ impl Layers {
     }
 
     /// `None` where the text is empty.
-    pub fn read_optional<T>(
+    pub(super) fn read_optional<T>(
         &self,
         table: &str,
         key: &str,
@@ -120,7 +124,7 @@ impl Layers {
         self.read_with(table, key, |text| if text.is_empty() { Ok(None) } else { read(text).map(Some) })
     }
 
-    pub fn read_list<T>(
+    pub(super) fn read_list<T>(
         &self,
         table: &str,
         key: &str,
@@ -136,14 +140,14 @@ impl Layers {
     }
 
     /// One of an enum's names.
-    pub fn choice<T: DeserializeOwned>(&self, table: &str, key: &str) -> Result<T, Problem> {
+    pub(super) fn choice<T: DeserializeOwned>(&self, table: &str, key: &str) -> Result<T, Problem> {
         self.read_with(table, key, |text| {
             let deserializer: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
             T::deserialize(deserializer).map_err(|error| error.to_string().replace("variant", "value"))
         })
     }
 
-    pub fn wrong(&self, table: &str, key: &str, problem: &str) -> Problem {
+    pub(super) fn wrong(&self, table: &str, key: &str, problem: &str) -> Problem {
         Problem::Wrong { place: self.given(table, key).place.clone(), problem: problem.to_owned() }
     }
 }
@@ -243,10 +247,7 @@ fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> Problem {
 }
 
 /// All keys of a file. Against `known` every key must exist there in the same form; without it they make the list.
-fn file_values(
-    source: Source<'_>,
-    known: Option<&BTreeMap<Key, Form>>,
-) -> Result<(BTreeMap<Key, Given>, BTreeMap<Key, Form>), Problem> {
+fn file_values(source: Source<'_>, known: Option<&Forms>) -> Result<(Values, Forms), Problem> {
     let mut values = BTreeMap::new();
     let mut forms = BTreeMap::new();
     let mut take = |table: &str, key: &toml::Spanned<_>, value: &toml::Spanned<DeValue<'_>>| {
@@ -315,7 +316,7 @@ fn plain_value(value: &DeValue<'_>) -> Option<(Form, String)> {
     }
 }
 
-fn unknown_key(table: &str, name: &str, known: &BTreeMap<Key, Form>) -> String {
+fn unknown_key(table: &str, name: &str, known: &Forms) -> String {
     let variable = variable_of(&(table.to_owned(), name.to_owned()));
     if SECRETS.contains(&variable.as_str()) {
         return format!("`{name}` is a secret and is not read from this file; set {variable} or {variable}_FILE");
@@ -326,7 +327,7 @@ fn unknown_key(table: &str, name: &str, known: &BTreeMap<Key, Form>) -> String {
     format!("unknown key `{name}` {whose}; the keys there are {keys}")
 }
 
-fn tables(known: Option<&BTreeMap<Key, Form>>) -> String {
+fn tables(known: Option<&Forms>) -> String {
     let names: BTreeSet<_> = known.iter().flat_map(|known| known.keys()).map(|(table, _)| table.as_str()).collect();
     names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", ")
 }

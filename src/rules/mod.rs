@@ -2,13 +2,25 @@
 //!
 //! A rule set is an ordered list. Every rule is evaluated, so that a decision can be explained whole; the first one in
 //! `enforce` mode that refuses gives the reason. A rule knows no clock and no store: it asks [`Counters`] for what its
-//! subject counted in its window, and says [`Verdict`]. A new type of rule is one file and one line in `TYPES`.
+//! subject counted in its window, and says [`Verdict`](crate::domain::Verdict). A new type of rule is one file and one
+//! line in `TYPES` (docs/adding-a-rule.md).
 
 use crate::domain::{Counted, Currency, SubjectKind, Timestamp};
 
-pub use ruleset::{Judgement, RuleSet};
+pub use ruleset::{Counting, Judgement, ListedRule, Mode, OnRelease, RuleSet, RulesError};
+pub use window::{Period, Window};
 
+mod accumulated;
+mod amount;
+mod file;
+mod limits;
+mod rule;
 mod ruleset;
+mod velocity;
+mod window;
+
+/// Every type of rule that a file can name.
+const TYPES: [rule::RuleType; 3] = [amount::TYPE, velocity::TYPE, accumulated::TYPE];
 
 /// The transaction that is judged.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +38,8 @@ pub struct Case<'a> {
 
 /// What a rule may ask of the books.
 ///
-/// `E` is the caller's "not loaded yet": a rule passes it on with `?` and is asked again once the state is there.
+/// `E` is the caller's "not loaded yet". A list of rules passes the first one on, but only after every rule has asked,
+/// so that everything it needs can be loaded at once; then it judges again.
 pub trait Counters<E> {
     /// Everything counted in one currency in `(from, now]`.
     fn counted_since(&mut self, per: SubjectKind, currency: Currency, from: Timestamp) -> Result<Counted, E>;

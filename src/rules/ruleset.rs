@@ -1,39 +1,416 @@
-//! An ordered list of rules.
+//! An ordered list of rules: read from a file, and run over a case.
 
-use super::{Case, Counters};
+use std::collections::BTreeMap;
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::file::Keys;
+use super::rule::{Count, Rule, RuleType, Ruling, Total};
+use super::window::Window;
+use super::{Case, Counters, TYPES};
+use crate::domain::decision::Unit;
 use crate::domain::policy::MissingSender;
-use crate::domain::{Reason, RuleFinding, SubjectKind};
+use crate::domain::{Counted, Reason, RuleFinding, SubjectKind, Verdict};
+use crate::toml_text::{Mistake, Source};
+
+/// The rules that are used where no file is named.
+const BUILT_IN: &str = include_str!("../../rules.default.toml");
+
+/// More rules than any person could explain; each costs a read of the books.
+const MOST_RULES: usize = 100;
+
+/// Fits one column of `rules show` and one label of a metric.
+const LONGEST_ID: usize = 64;
+
+/// The reasons that TxAuthorization can answer, so that a rule can give (contract, TxAuthorization).
+const GIVABLE: [(&str, Reason); 14] = {
+    use Reason::*;
+    [
+        ("ByAmountLimit", ByAmountLimit),
+        ("ByVelocity", ByVelocity),
+        ("ByAccumulateAmountLimit", ByAccumulateAmountLimit),
+        ("AccountBlocked", AccountBlocked),
+        ("AccountBlockedByLaw", AccountBlockedByLaw),
+        ("AccountBlockedByGovernment", AccountBlockedByGovernment),
+        ("InvalidAccount", InvalidAccount),
+        ("InvalidAmount", InvalidAmount),
+        ("InvalidCurrency", InvalidCurrency),
+        ("InvalidExchangeRate", InvalidExchangeRate),
+        ("InvalidSenderData", InvalidSenderData),
+        ("InvalidDestinationData", InvalidDestinationData),
+        ("InvalidParameter", InvalidParameter),
+        ("NonMatchingCurrencyAccount", NonMatchingCurrencyAccount),
+    ]
+};
+
+const PER: [(&str, SubjectKind); 3] =
+    [("account", SubjectKind::Account), ("sender", SubjectKind::Sender), ("receiver", SubjectKind::Receiver)];
+
+const MODES: [(&str, Mode); 3] = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow), ("off", Mode::Off)];
+
+const ON_RELEASE: [(&str, OnRelease); 2] = [("restore", OnRelease::Restore), ("keep", OnRelease::Keep)];
 
 /// The rules of one file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RuleSet {
+    text: String,
     version: String,
+    rules: Vec<ListedRule>,
 }
 
-/// What all rules together say.
+/// One rule of the list: what all rules have in common, and the judgement of its type.
 #[derive(Debug)]
+pub struct ListedRule {
+    pub id: String,
+    /// Its type, as `velocity`.
+    pub kind: &'static str,
+    /// `None`: every tier.
+    pub tiers: Option<Vec<String>>,
+    pub mode: Mode,
+    /// What it answers where it refuses.
+    pub reason: Reason,
+    /// `None` for a type that counts nothing.
+    pub counting: Option<Counting>,
+    rule: Box<dyn Rule>,
+}
+
+/// How a rule counts past transactions.
+#[derive(Debug)]
+pub struct Counting {
+    pub per: SubjectKind,
+    pub window: Window,
+    /// An authorization that expired or was voided.
+    pub on_expiry: OnRelease,
+    /// A credit that was reversed or whose settlement failed.
+    pub on_reversal: OnRelease,
+}
+
+/// `mode` of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Enforce,
+    /// Judged and recorded; its refusal does not count.
+    Shadow,
+    /// Not judged; its finding says so.
+    Off,
+}
+
+/// `on_expiry` and `on_reversal` of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRelease {
+    /// The transaction no longer counts.
+    Restore,
+    /// It counts on.
+    Keep,
+}
+
+/// What the whole list says of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
+    /// One for each rule, in file order.
     pub findings: Vec<RuleFinding>,
+    /// The reason of the first rule that refuses and is enforced.
     pub refusal: Option<Reason>,
 }
 
+/// Everything that is wrong with a rules file, by line; prints one mistake a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesError {
+    pub mistakes: Vec<Mistake>,
+}
+
+impl std::error::Error for RulesError {}
+
+impl fmt::Display for RulesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.mistakes.iter().enumerate() {
+            write!(f, "{}{mistake}", if index == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
 impl RuleSet {
-    /// Whether any rule counts by this kind of subject.
-    pub fn counts_by(&self, _kind: SubjectKind) -> bool {
-        false
+    /// Reads a rules file; `file_name` is only for the messages.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, RulesError> {
+        Self::parse_types(text, file_name, &TYPES)
     }
 
+    /// The rules that are used where no file is named: `rules.default.toml`.
+    #[expect(clippy::panic, reason = "the text is embedded, and a test reads it")]
+    pub fn builtin() -> Self {
+        Self::parse(BUILT_IN, "rules.default.toml")
+            .unwrap_or_else(|error| panic!("the built-in rules are wrong: {error}"))
+    }
+
+    pub(super) fn parse_types(text: &str, file_name: &str, types: &[RuleType]) -> Result<Self, RulesError> {
+        let source = Source { name: file_name, text };
+        let mut mistakes = Vec::new();
+        let rules = match source.parse() {
+            Ok(table) => read_rules(source, table, types, &mut mistakes),
+            Err(mistake) => {
+                mistakes.push(mistake);
+                Vec::new()
+            }
+        };
+        if !mistakes.is_empty() {
+            mistakes.sort();
+            return Err(RulesError { mistakes });
+        }
+        let digest = hex::encode(Sha256::digest(text.as_bytes()));
+        Ok(Self { text: text.to_owned(), version: digest[..12].to_owned(), rules })
+    }
+
+    /// The first 12 hexadecimal digits of the SHA-256 of [`RuleSet::text`]: any change to the file makes a new version.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Runs every rule.
+    /// The file as it was read, comments and all.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// In file order.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = &ListedRule> {
+        self.rules.iter()
+    }
+
+    /// Whether any rule that is not off counts by this kind of subject.
+    pub fn counts_by(&self, kind: SubjectKind) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.mode != Mode::Off && rule.counting.as_ref().is_some_and(|counting| counting.per == kind))
+    }
+
+    /// Judges a case by every rule, in file order.
+    ///
+    /// Where the books miss something, every rule has still asked for what it needs by the time the (first) error is
+    /// passed on, so one more pass is enough, or two where a rule must first learn the subject's currencies.
     pub fn judge<E>(
         &self,
-        _case: &Case<'_>,
-        _missing_sender: MissingSender,
-        _counters: &mut impl Counters<E>,
+        case: &Case<'_>,
+        missing_sender: MissingSender,
+        counters: &mut impl Counters<E>,
     ) -> Result<Judgement, E> {
-        Ok(Judgement { findings: Vec::new(), refusal: None })
+        let mut judgement = Judgement { findings: Vec::with_capacity(self.rules.len()), refusal: None };
+        let mut missing = None;
+        for rule in &self.rules {
+            match rule.judge(case, missing_sender, counters) {
+                Ok(finding) => {
+                    if finding.verdict == Verdict::Refused && !finding.shadow {
+                        judgement.refusal.get_or_insert(finding.reason);
+                    }
+                    judgement.findings.push(finding);
+                }
+                Err(error) => _ = missing.get_or_insert(error),
+            }
+        }
+        missing.map_or(Ok(judgement), Err)
     }
+}
+
+impl ListedRule {
+    /// The limit for a person: `10 transactions`, `20000.00 MXN`.
+    pub fn limits(&self) -> String {
+        self.rule.limits()
+    }
+
+    fn judge<E>(
+        &self,
+        case: &Case<'_>,
+        missing_sender: MissingSender,
+        counters: &mut impl Counters<E>,
+    ) -> Result<RuleFinding, E> {
+        if self.mode == Mode::Off {
+            return Ok(self.skipped("the rule is switched off".to_owned()));
+        }
+        if self.tiers.as_ref().is_some_and(|tiers| !tiers.iter().any(|tier| tier == case.tier)) {
+            return Ok(self.skipped(format!("the rule is not for tier `{}`", case.tier)));
+        }
+        let Some(counting) = &self.counting else { return Ok(self.finding(self.rule.judge(case, Total::default()))) };
+        if counting.per == SubjectKind::Sender && !case.has_sender {
+            let note = "the call names no sender to count by".to_owned();
+            let mut finding = self.skipped(note);
+            if missing_sender == MissingSender::Refuse {
+                finding.verdict = Verdict::Refused;
+                finding.reason = Reason::InvalidSenderData;
+            }
+            return Ok(finding);
+        }
+        let Some(count) = self.rule.count(case) else {
+            return Ok(self.finding(self.rule.judge(case, Total::default())));
+        };
+        let from = counting.window.from(case.now);
+        let currencies = match count {
+            Count::OneCurrency(currency) => vec![currency],
+            Count::EveryCurrency => counters.currencies(counting.per)?,
+        };
+        let mut total = Total::default();
+        let mut missing = None;
+        for currency in currencies {
+            match counters.counted_since(counting.per, currency, from) {
+                Ok(counted) => total = counting.add(total, counted),
+                Err(error) => _ = missing.get_or_insert(error),
+            }
+        }
+        if let Some(error) = missing {
+            return Err(error);
+        }
+        let mut finding = self.finding(self.rule.judge(case, total));
+        finding.window = Some(counting.window.found(case.now));
+        Ok(finding)
+    }
+
+    fn finding(&self, ruling: Ruling) -> RuleFinding {
+        let left = ruling.limit.zip(ruling.counted).map(|(limit, counted)| narrow(i128::from(limit) - counted));
+        RuleFinding {
+            rule: self.id.clone(),
+            kind: self.kind.to_owned(),
+            verdict: if ruling.refused { Verdict::Refused } else { Verdict::Passed },
+            reason: ruling.reason.unwrap_or(self.reason),
+            shadow: self.mode == Mode::Shadow,
+            per: self.counting.as_ref().map(|counting| counting.per),
+            window: None,
+            counted: ruling.counted.map(narrow),
+            limit: ruling.limit,
+            unit: ruling.unit,
+            left,
+            note: ruling.note,
+        }
+    }
+
+    fn skipped(&self, note: String) -> RuleFinding {
+        let mut finding = self.finding(Ruling {
+            refused: false,
+            reason: None,
+            counted: None,
+            limit: None,
+            unit: Unit::MinorUnits,
+            note: Some(note),
+        });
+        finding.verdict = Verdict::Skipped;
+        finding
+    }
+}
+
+impl Counting {
+    /// What still counts, by this rule's own choice of what expiry and reversal give back.
+    fn add(&self, total: Total, counted: Counted) -> Total {
+        let released = counted.released;
+        let mut total = total.plus(counted.events).minus(released.always);
+        if self.on_expiry == OnRelease::Restore {
+            total = total.minus(released.expiry);
+        }
+        if self.on_reversal == OnRelease::Restore {
+            total = total.minus(released.reversal);
+        }
+        total
+    }
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        name_of(&MODES, self)
+    }
+}
+
+impl OnRelease {
+    pub fn as_str(self) -> &'static str {
+        name_of(&ON_RELEASE, self)
+    }
+}
+
+fn name_of<T: PartialEq>(named: &[(&'static str, T)], value: T) -> &'static str {
+    named.iter().find(|(_, other)| *other == value).map_or("", |(name, _)| name)
+}
+
+/// A sum for the record; one past what the ledger can hold is only told as the most.
+fn narrow(wide: i128) -> i64 {
+    i64::try_from(wide).unwrap_or(if wide < 0 { i64::MIN } else { i64::MAX })
+}
+
+fn read_rules<'t>(
+    source: Source<'t>,
+    table: DeTable<'t>,
+    types: &[RuleType],
+    mistakes: &mut Vec<Mistake>,
+) -> Vec<ListedRule> {
+    let mut top = Keys::new(source, "the file", 0..0, table, mistakes);
+    let list = top.take("rules");
+    let list = match list.map(|list| (list.span(), list.into_inner())) {
+        None => top.wrong_here("there is no rule; write `rules = []` if nothing is to be limited"),
+        Some((_, DeValue::Array(items))) if items.len() <= MOST_RULES => Some(items),
+        Some((place, DeValue::Array(_))) => top.wrong(&place, format!("there are more than {MOST_RULES} rules")),
+        Some((place, _)) => top.wrong(&place, "`rules` must be a list of tables: begin each rule with [[rules]]"),
+    };
+    top.finish();
+    let mut ids = BTreeMap::new();
+    let items = list.into_iter().flatten();
+    items.filter_map(|item| read_rule(source, item, types, &mut ids, mistakes)).collect()
+}
+
+/// One `[[rules]]` table. `ids` remembers the line of each id that was used.
+fn read_rule<'t>(
+    source: Source<'t>,
+    item: Spanned<DeValue<'t>>,
+    types: &[RuleType],
+    ids: &mut BTreeMap<String, usize>,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<ListedRule> {
+    let place = item.span();
+    let DeValue::Table(table) = item.into_inner() else {
+        mistakes.push(source.mistake(&place, "a rule must be a table: begin it with [[rules]]"));
+        return None;
+    };
+    let mut keys = Keys::new(source, "a rule", place, table, mistakes);
+    let id = read_id(source, &mut keys, ids);
+    if let Some(id) = &id {
+        keys.call(format!("rule `{id}`"));
+    }
+    let named: Vec<_> = types.iter().map(|known| (known.name, known)).collect();
+    // What else the table should hold depends on the type: without one, nothing more can be said of it.
+    let of_type = keys.choice("type", &named)?;
+    let rule = (of_type.read)(&mut keys);
+    let counting = if of_type.counts { read_counting(&mut keys).map(Some) } else { Some(None) };
+    let tiers = keys.texts("tiers");
+    let mode = keys.choice_or("mode", &MODES, Mode::Enforce);
+    let reason = keys.choice_or("reason", &GIVABLE, of_type.reason);
+    keys.finish();
+    Some(ListedRule {
+        id: id?,
+        kind: of_type.name,
+        tiers: tiers?,
+        mode: mode?,
+        reason: reason?,
+        counting: counting?,
+        rule: rule?,
+    })
+}
+
+fn read_id(source: Source<'_>, keys: &mut Keys<'_, '_>, ids: &mut BTreeMap<String, usize>) -> Option<String> {
+    let (place, id) = keys.required_text("id")?;
+    let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if id.is_empty() || id.len() > LONGEST_ID || !id.bytes().all(is_id) {
+        return keys.wrong(&place, "`id` must be 1 to 64 letters, digits, `.`, `_` or `-`");
+    }
+    let line = source.mistake(&place, "").line;
+    match ids.get(&id) {
+        Some(first) => keys.wrong(&place, format!("the id `{id}` is already used in line {first}")),
+        None => {
+            ids.insert(id.clone(), line);
+            Some(id)
+        }
+    }
+}
+
+fn read_counting(keys: &mut Keys<'_, '_>) -> Option<Counting> {
+    let window = Window::read(keys);
+    let per = keys.choice_or("per", &PER, SubjectKind::Account);
+    let on_expiry = keys.choice_or("on_expiry", &ON_RELEASE, OnRelease::Restore);
+    let on_reversal = keys.choice_or("on_reversal", &ON_RELEASE, OnRelease::Restore);
+    Some(Counting { per: per?, window: window?, on_expiry: on_expiry?, on_reversal: on_reversal? })
 }
