@@ -1,7 +1,7 @@
 //! `type = "amount"`: the most that one transaction may carry.
 
 use super::Case;
-use super::file::Keys;
+use super::keys::Keys;
 use super::limits::{Limit, Limits};
 use super::rule::{Count, Rule, RuleType, Ruling, Total};
 use crate::domain::Reason;

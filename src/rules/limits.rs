@@ -5,7 +5,7 @@ use std::fmt;
 
 use toml::de::DeValue;
 
-use super::file::Keys;
+use super::keys::Keys;
 use crate::domain::{Currency, JsonNumber, Money};
 
 /// The word for a currency that a rule lets pass.
@@ -92,4 +92,34 @@ fn limit(text: &str, currency: Currency) -> Result<Limit, String> {
         return Err(format!("`{text}` has too many decimals: {currency} has {places}"));
     }
     number.scaled(places).map(Limit::Most).ok_or_else(|| format!("`{text}` is more than the ledger can hold"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, code: &str) -> Result<Limit, String> {
+        limit(text, code.parse().unwrap())
+    }
+
+    #[test]
+    fn amounts_are_exact_in_the_units_of_their_currency() {
+        assert_eq!(read("20000.00", "MXN"), Ok(Limit::Most(2_000_000)));
+        assert_eq!(read("0.5", "MXN"), Ok(Limit::Most(50)));
+        assert_eq!(read("5000", "JPY"), Ok(Limit::Most(5_000)));
+        assert_eq!(read("1.255", "KWD"), Ok(Limit::Most(1_255)));
+        assert_eq!(read("92233720368547758.07", "MXN"), Ok(Limit::Most(i64::MAX)));
+        assert_eq!(read("0", "MXN"), Ok(Limit::Most(0)), "nothing passes");
+        assert_eq!(read("unlimited", "MXN"), Ok(Limit::Unlimited));
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        for text in ["", "-1", "1e3", "1,000", "1_000", " 1", ".5", "5.", "01", "Unlimited", "MXN 5", "NaN"] {
+            assert!(read(text, "MXN").unwrap_err().contains("is not an amount"), "{text}");
+        }
+        assert!(read("1.001", "MXN").unwrap_err().contains("MXN has 2"));
+        assert!(read("1.5", "JPY").unwrap_err().contains("JPY has 0"));
+        assert!(read("92233720368547758.08", "MXN").unwrap_err().contains("more than the ledger"));
+    }
 }

@@ -13,6 +13,7 @@ pub use window::{Period, Window};
 mod accumulated;
 mod amount;
 mod file;
+mod keys;
 mod limits;
 mod rule;
 mod ruleset;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Case;
-use super::file::Keys;
+use super::keys::Keys;
 use crate::domain::decision::Unit;
 use crate::domain::{Currency, Reason, Tally};
 

@@ -1,13 +1,10 @@
 //! An ordered list of rules: read from a file, and run over a case.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
-use super::file::Keys;
+use super::file::read_rules;
 use super::rule::{Count, Rule, RuleType, Ruling, Total};
 use super::window::Window;
 use super::{Case, Counters, TYPES};
@@ -19,39 +16,9 @@ use crate::toml_text::{Mistake, Source};
 /// The rules that are used where no file is named.
 const BUILT_IN: &str = include_str!("../../rules.default.toml");
 
-/// More rules than any person could explain; each costs a read of the books.
-const MOST_RULES: usize = 100;
+pub(super) const MODES: [(&str, Mode); 3] = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow), ("off", Mode::Off)];
 
-/// Fits one column of `rules show` and one label of a metric.
-const LONGEST_ID: usize = 64;
-
-/// The reasons that TxAuthorization can answer, so that a rule can give (contract, TxAuthorization).
-const GIVABLE: [(&str, Reason); 14] = {
-    use Reason::*;
-    [
-        ("ByAmountLimit", ByAmountLimit),
-        ("ByVelocity", ByVelocity),
-        ("ByAccumulateAmountLimit", ByAccumulateAmountLimit),
-        ("AccountBlocked", AccountBlocked),
-        ("AccountBlockedByLaw", AccountBlockedByLaw),
-        ("AccountBlockedByGovernment", AccountBlockedByGovernment),
-        ("InvalidAccount", InvalidAccount),
-        ("InvalidAmount", InvalidAmount),
-        ("InvalidCurrency", InvalidCurrency),
-        ("InvalidExchangeRate", InvalidExchangeRate),
-        ("InvalidSenderData", InvalidSenderData),
-        ("InvalidDestinationData", InvalidDestinationData),
-        ("InvalidParameter", InvalidParameter),
-        ("NonMatchingCurrencyAccount", NonMatchingCurrencyAccount),
-    ]
-};
-
-const PER: [(&str, SubjectKind); 3] =
-    [("account", SubjectKind::Account), ("sender", SubjectKind::Sender), ("receiver", SubjectKind::Receiver)];
-
-const MODES: [(&str, Mode); 3] = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow), ("off", Mode::Off)];
-
-const ON_RELEASE: [(&str, OnRelease); 2] = [("restore", OnRelease::Restore), ("keep", OnRelease::Keep)];
+pub(super) const ON_RELEASE: [(&str, OnRelease); 2] = [("restore", OnRelease::Restore), ("keep", OnRelease::Keep)];
 
 /// The rules of one file.
 #[derive(Debug)]
@@ -74,7 +41,7 @@ pub struct ListedRule {
     pub reason: Reason,
     /// `None` for a type that counts nothing.
     pub counting: Option<Counting>,
-    rule: Box<dyn Rule>,
+    pub(super) rule: Box<dyn Rule>,
 }
 
 /// How a rule counts past transactions.
@@ -331,86 +298,4 @@ fn name_of<T: PartialEq>(named: &[(&'static str, T)], value: T) -> &'static str 
 /// A sum for the record; one past what the ledger can hold is only told as the most.
 fn narrow(wide: i128) -> i64 {
     i64::try_from(wide).unwrap_or(if wide < 0 { i64::MIN } else { i64::MAX })
-}
-
-fn read_rules<'t>(
-    source: Source<'t>,
-    table: DeTable<'t>,
-    types: &[RuleType],
-    mistakes: &mut Vec<Mistake>,
-) -> Vec<ListedRule> {
-    let mut top = Keys::new(source, "the file", 0..0, table, mistakes);
-    let list = top.take("rules");
-    let list = match list.map(|list| (list.span(), list.into_inner())) {
-        None => top.wrong_here("there is no rule; write `rules = []` if nothing is to be limited"),
-        Some((_, DeValue::Array(items))) if items.len() <= MOST_RULES => Some(items),
-        Some((place, DeValue::Array(_))) => top.wrong(&place, format!("there are more than {MOST_RULES} rules")),
-        Some((place, _)) => top.wrong(&place, "`rules` must be a list of tables: begin each rule with [[rules]]"),
-    };
-    top.finish();
-    let mut ids = BTreeMap::new();
-    let items = list.into_iter().flatten();
-    items.filter_map(|item| read_rule(source, item, types, &mut ids, mistakes)).collect()
-}
-
-/// One `[[rules]]` table. `ids` remembers the line of each id that was used.
-fn read_rule<'t>(
-    source: Source<'t>,
-    item: Spanned<DeValue<'t>>,
-    types: &[RuleType],
-    ids: &mut BTreeMap<String, usize>,
-    mistakes: &mut Vec<Mistake>,
-) -> Option<ListedRule> {
-    let place = item.span();
-    let DeValue::Table(table) = item.into_inner() else {
-        mistakes.push(source.mistake(&place, "a rule must be a table: begin it with [[rules]]"));
-        return None;
-    };
-    let mut keys = Keys::new(source, "a rule", place, table, mistakes);
-    let id = read_id(source, &mut keys, ids);
-    if let Some(id) = &id {
-        keys.call(format!("rule `{id}`"));
-    }
-    let named: Vec<_> = types.iter().map(|known| (known.name, known)).collect();
-    // What else the table should hold depends on the type: without one, nothing more can be said of it.
-    let of_type = keys.choice("type", &named)?;
-    let rule = (of_type.read)(&mut keys);
-    let counting = if of_type.counts { read_counting(&mut keys).map(Some) } else { Some(None) };
-    let tiers = keys.texts("tiers");
-    let mode = keys.choice_or("mode", &MODES, Mode::Enforce);
-    let reason = keys.choice_or("reason", &GIVABLE, of_type.reason);
-    keys.finish();
-    Some(ListedRule {
-        id: id?,
-        kind: of_type.name,
-        tiers: tiers?,
-        mode: mode?,
-        reason: reason?,
-        counting: counting?,
-        rule: rule?,
-    })
-}
-
-fn read_id(source: Source<'_>, keys: &mut Keys<'_, '_>, ids: &mut BTreeMap<String, usize>) -> Option<String> {
-    let (place, id) = keys.required_text("id")?;
-    let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if id.is_empty() || id.len() > LONGEST_ID || !id.bytes().all(is_id) {
-        return keys.wrong(&place, "`id` must be 1 to 64 letters, digits, `.`, `_` or `-`");
-    }
-    let line = source.mistake(&place, "").line;
-    match ids.get(&id) {
-        Some(first) => keys.wrong(&place, format!("the id `{id}` is already used in line {first}")),
-        None => {
-            ids.insert(id.clone(), line);
-            Some(id)
-        }
-    }
-}
-
-fn read_counting(keys: &mut Keys<'_, '_>) -> Option<Counting> {
-    let window = Window::read(keys);
-    let per = keys.choice_or("per", &PER, SubjectKind::Account);
-    let on_expiry = keys.choice_or("on_expiry", &ON_RELEASE, OnRelease::Restore);
-    let on_reversal = keys.choice_or("on_reversal", &ON_RELEASE, OnRelease::Restore);
-    Some(Counting { per: per?, window: window?, on_expiry: on_expiry?, on_reversal: on_reversal? })
 }

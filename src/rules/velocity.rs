@@ -1,7 +1,7 @@
 //! `type = "velocity"`: the most transactions in a window, whatever their currency.
 
 use super::Case;
-use super::file::Keys;
+use super::keys::Keys;
 use super::rule::{Count, Rule, RuleType, Ruling, Total};
 use crate::domain::Reason;
 use crate::domain::decision::Unit;
