@@ -53,7 +53,12 @@ impl Clock {
 
     /// A command received now, under a fresh identifier.
     pub fn receive(&self, command: Command, idempotency: Option<IdempotencyClaim>) -> Request {
-        Request { id: fresh_id(), random: rand::random(), received_at: self.now(), idempotency, command }
+        self.receive_as(fresh_id(), command, idempotency)
+    }
+
+    /// The same under an identifier that the command was already made with.
+    pub fn receive_as(&self, id: TrackingId, command: Command, idempotency: Option<IdempotencyClaim>) -> Request {
+        Request { id, random: rand::random(), received_at: self.now(), idempotency, command }
     }
 }
 

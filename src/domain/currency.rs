@@ -27,6 +27,18 @@ impl Currency {
     /// Sorts before every other code: the start of a range of keys.
     pub const FIRST: Self = Self(*b"AAA");
 
+    /// Every active currency, in the order of the codes.
+    pub fn all() -> Vec<Self> {
+        let letters = || b'A'..=b'Z';
+        let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| Self([a, b, c]))));
+        codes.filter(|code| code.as_str().parse::<Self>().is_ok()).collect()
+    }
+
+    /// Its name in English.
+    pub fn name(self) -> String {
+        iso_currency::Currency::from_code(self.as_str()).map_or_else(String::new, |iso| iso.name().to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("XXX")
     }
@@ -138,6 +150,14 @@ mod tests {
         for code in ["HRK", "ZWL", "XXX", "mxn", "MX", "MXNN", "ABC", ""] {
             assert!(code.parse::<Currency>().is_err(), "{code}");
         }
+    }
+
+    #[test]
+    fn all_currencies_are_listed_once_and_named() {
+        let all = Currency::all();
+        assert!(all.is_sorted() && (140..180).contains(&all.len()), "{}", all.len());
+        assert!(all.contains(&"MXN".parse().unwrap()));
+        assert!(all.iter().all(|currency| !currency.name().is_empty()));
     }
 
     #[test]
