@@ -19,6 +19,7 @@ pub mod config;
 pub mod decide;
 pub mod domain;
 pub mod explain;
+pub mod http;
 pub mod rules;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,24 @@
+//! CreditFunds: the money has come, credit the account.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::super::signature::SignedBody;
+use super::super::wire::{answers, requests};
+use super::super::{AppState, HttpError, unexpected};
+use super::{Call, answer};
+use crate::decide::{Command, Outcome};
+
+/// The endpoint's name, which is its path.
+pub const NAME: &str = "CreditFunds";
+
+pub async fn handle(state: Data<AppState>, request: HttpRequest, body: SignedBody) -> Result<HttpResponse, HttpError> {
+    let call = Call::read(&state, &request, &body, NAME).await?;
+    let command = Command::Credit(requests::credit(&call.document));
+    match call.decide(&state, command).await? {
+        Outcome::Credit(outcome) => {
+            Ok(answer(answers::CreditFundsAnswer::new(&outcome, state.settings.policy.reasons)))
+        }
+        other => Err(unexpected(&other)),
+    }
+}

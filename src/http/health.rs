@@ -1,0 +1,49 @@
+//! Whether the server lives, whether it can serve, and its numbers.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde::Serialize;
+
+use super::{AppState, HttpError};
+
+#[derive(Serialize)]
+struct Healthy<T> {
+    success: bool,
+    data: T,
+}
+
+#[derive(Serialize)]
+struct Live {
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct Ready {
+    status: &'static str,
+    store: &'static str,
+    clock: &'static str,
+}
+
+/// The process answers. Nothing else is asked, so that a store's failure does not get the server killed.
+pub async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(Healthy { success: true, data: Live { status: "live" } })
+}
+
+/// Ready only if the store takes a write now and the clock can be trusted; else a 503 that says which fails.
+pub async fn ready(state: Data<AppState>) -> Result<HttpResponse, HttpError> {
+    if let Err(error) = state.reads.takes_writes().await {
+        tracing::warn!(%error, "not ready: the store takes no writes");
+        return Err(HttpError::Unavailable("not ready: the store takes no writes"));
+    }
+    // Another process, as the command line, may have committed since.
+    if let Some(latest) = state.reads.latest_batch_at().await? {
+        state.readiness.saw_batch(latest);
+    }
+    state.readiness.check_clock(state.clock.now())?;
+    Ok(HttpResponse::Ok().json(Healthy { success: true, data: Ready { status: "ready", store: "ok", clock: "ok" } }))
+}
+
+/// The metrics in the Prometheus text format.
+pub async fn metrics(state: Data<AppState>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render())
+}

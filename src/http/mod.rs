@@ -1,0 +1,103 @@
+//! The edge: Leap's six signed endpoints, the admin API, the enrolment page, health and metrics.
+//!
+//! A signed call passes these in order, and nothing leads past one of them:
+//!
+//! - [`signature`]: the body's bytes are verified before anything is parsed
+//! - [`idempotency`]: a key that was sent is claimed
+//! - [`json`]: bytes to a tree, strictly
+//! - [`wire`]: tree to command, outcome to answer; its forms never leave this module
+//! - [`endpoints`]: one file each
+//! - [`error`]: every answer that is no business answer
+//!
+//! [`routes`] is the table of all paths; [`observe`] is around every request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::clock::Clock;
+use crate::commit::Engine;
+use crate::config::Settings;
+use crate::decide::{Outcome, Request};
+use crate::store::{Reads, StoreError};
+use crate::telemetry;
+
+pub use error::HttpError;
+pub use readiness::Readiness;
+pub use server::start;
+pub use signature::Signatures;
+
+pub mod body;
+pub mod endpoints;
+pub mod enrolment;
+pub mod error;
+pub mod health;
+pub mod idempotency;
+pub mod json;
+pub mod observe;
+pub mod readiness;
+pub mod routes;
+pub mod server;
+pub mod signature;
+pub mod wire;
+
+/// What every handler may use.
+pub struct AppState {
+    pub settings: Arc<Settings>,
+    pub engine: Engine,
+    pub reads: Arc<dyn Reads>,
+    pub clock: Clock,
+    pub readiness: Readiness,
+    pub signatures: Signatures,
+    pub metrics: PrometheusHandle,
+    /// How a browser reaches this server, without a trailing slash.
+    pub public_url: String,
+}
+
+impl AppState {
+    /// The state of a server that listens on `listening_on`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn open(
+        settings: Arc<Settings>,
+        engine: Engine,
+        reads: Arc<dyn Reads>,
+        clock: Clock,
+        listening_on: SocketAddr,
+    ) -> Result<Self, StoreError> {
+        let readiness = Readiness::new(reads.latest_batch_at().await?);
+        let signatures = Signatures::new(settings.signing_keys.iter().map(|key| key.bytes()));
+        let public_url = settings.browser_url(listening_on);
+        Ok(Self { settings, engine, reads, clock, readiness, signatures, metrics: telemetry::metrics(), public_url })
+    }
+
+    /// The full path of one of Leap's endpoints.
+    pub fn endpoint_path(&self, name: &str) -> String {
+        format!("{}/{name}", self.settings.base_path)
+    }
+
+    /// Hands a request to the writer and waits until it is durable. Everything that writes comes this way.
+    ///
+    /// # Errors
+    /// A 503 where the clock is behind, the queue is full or the store is away; the first answer where an
+    /// `Idempotency-Key` has an edge's answer already, and a 409 where it was used with another body.
+    pub async fn submit(&self, request: Request) -> Result<Outcome, HttpError> {
+        self.readiness.check_clock(self.clock.now())?;
+        let received_at = request.received_at;
+        let outcome = self.engine.submit(request).await?;
+        self.readiness.saw_batch(received_at);
+        match outcome {
+            Outcome::Edge(answer) => Err(HttpError::Kept(answer)),
+            Outcome::KeyReused => Err(HttpError::IdempotencyKeyReused),
+            outcome => Ok(outcome),
+        }
+    }
+}
+
+/// The core answered with another command's outcome: nothing may be said of it.
+pub(crate) fn unexpected(_outcome: &Outcome) -> HttpError {
+    tracing::error!("the outcome is not one of this endpoint's");
+    HttpError::Internal
+}

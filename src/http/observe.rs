@@ -1,0 +1,100 @@
+//! Around every request: its id, its log line, its numbers, and an answer even where a handler panics.
+//!
+//! The log has the route's pattern and never the path, which holds account identifiers and enrolment tokens; no query,
+//! no header, no body.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, ResponseError};
+use futures_util::FutureExt;
+use metrics::{counter, histogram};
+use tracing::Span;
+use tracing_actix_web::{RequestId, RootSpanBuilder};
+
+use super::error::HttpError;
+use crate::telemetry;
+
+/// Names the request in the log and in the answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A route of no request of ours: what a 404 is counted under.
+const NO_ROUTE: &str = "none";
+
+/// Opens the span that puts the request's id into every log line.
+pub struct RequestSpan;
+
+impl RootSpanBuilder for RequestSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let id = request.extensions().get::<RequestId>().copied();
+        tracing::info_span!("request", request_id = id.map(tracing::field::display))
+    }
+
+    /// The line about the answer is written by [`observe`], which knows when the request began.
+    fn on_request_end<B: MessageBody>(_span: Span, _outcome: &Result<ServiceResponse<B>, Error>) {}
+}
+
+/// The middleware.
+pub async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+    let id_header = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("unknown"));
+    let outcome = AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await;
+    let (answer, route, status) = match outcome {
+        Ok(Ok(mut response)) => {
+            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                response = in_error_form(response);
+            }
+            response.headers_mut().insert(REQUEST_ID, id_header);
+            let (route, status) = (response.request().match_pattern(), response.status());
+            (Ok(response), route, status)
+        }
+        Ok(Err(error)) => {
+            let status = error.as_response_error().status_code();
+            (Err(with_request_id(error, id_header)), None, status)
+        }
+        Err(_panic) => {
+            tracing::error!("a handler panicked");
+            (Err(with_request_id(HttpError::Internal.into(), id_header)), None, StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    };
+    note(method.as_str(), route.as_deref().unwrap_or(NO_ROUTE), status, began.elapsed(), &id);
+    answer
+}
+
+/// actix answers a wrong method by itself, with `Allow` and an empty body.
+fn in_error_form(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let allow = response.headers().get(ALLOW).cloned();
+    let mut answer = HttpError::MethodNotAllowed.error_response();
+    if let Some(allow) = allow {
+        answer.headers_mut().insert(ALLOW, allow);
+    }
+    response.into_response(answer)
+}
+
+fn with_request_id(mut error: Error, id: HeaderValue) -> Error {
+    error.add_response_mapper(move |mut answer| {
+        answer.headers_mut().insert(REQUEST_ID, id.clone());
+        answer
+    });
+    error
+}
+
+fn note(method: &str, route: &str, status: StatusCode, latency: Duration, id: &str) {
+    counter!(telemetry::HTTP_REQUESTS, "endpoint" => route.to_owned(), "status" => status.as_str().to_owned())
+        .increment(1);
+    histogram!(telemetry::HTTP_REQUEST_SECONDS, "endpoint" => route.to_owned()).record(latency);
+    let (status, latency_us) = (status.as_u16(), u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+    // Outside of the span and with the id as its own field: the formatter reads a span's fields back for every line.
+    if status >= 500 {
+        tracing::error!(parent: None, request_id = id, method, route, status, latency_us, "answered");
+    } else {
+        tracing::info!(parent: None, request_id = id, method, route, status, latency_us, "answered");
+    }
+}

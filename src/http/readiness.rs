@@ -1,0 +1,53 @@
+//! Whether this server's clock can be trusted: event times must not run backwards.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::error::HttpError;
+use crate::domain::{Span, Timestamp};
+
+/// How far the clock may be behind the latest batch (design, "Time enters once").
+const TOLERANCE: Span = Span::seconds(2);
+
+/// What is known of the latest batch, so that no call has to ask the store.
+#[derive(Debug)]
+pub struct Readiness {
+    /// Microseconds; the latest batch is at least this late.
+    latest_batch: AtomicI64,
+}
+
+impl Readiness {
+    /// `None`: nothing was ever committed.
+    pub fn new(latest_batch: Option<Timestamp>) -> Self {
+        Self { latest_batch: AtomicI64::new(latest_batch.map_or(i64::MIN, |at| at.0)) }
+    }
+
+    /// A batch was committed at `at` or later.
+    pub fn saw_batch(&self, at: Timestamp) {
+        self.latest_batch.fetch_max(at.0, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// A 503 where `now` is more than two seconds before the latest batch.
+    pub fn check_clock(&self, now: Timestamp) -> Result<(), HttpError> {
+        let latest = Timestamp(self.latest_batch.load(Ordering::Relaxed));
+        if latest.since(now) > TOLERANCE {
+            return Err(HttpError::Unavailable("this server's clock is behind the latest batch; nothing was written"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_more_than_two_seconds_behind_the_latest_batch_is_not_trusted() {
+        let readiness = Readiness::new(None);
+        assert!(readiness.check_clock(Timestamp(0)).is_ok());
+        readiness.saw_batch(Timestamp(10_000_000));
+        readiness.saw_batch(Timestamp(5_000_000));
+        assert!(readiness.check_clock(Timestamp(8_000_000)).is_ok());
+        assert!(readiness.check_clock(Timestamp(7_999_999)).is_err());
+    }
+}
