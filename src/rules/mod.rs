@@ -15,8 +15,12 @@ mod amount;
 mod file;
 mod keys;
 mod limits;
+#[cfg(test)]
+mod newcomer;
 mod rule;
 mod ruleset;
+#[cfg(test)]
+mod tests;
 mod velocity;
 mod window;
 
