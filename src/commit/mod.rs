@@ -66,6 +66,7 @@ struct Waiting {
 #[derive(Clone)]
 pub struct Engine {
     queue: mpsc::Sender<Waiting>,
+    context: Arc<Context>,
 }
 
 /// The engine's tasks, to be stopped in order.
@@ -80,10 +81,15 @@ impl Engine {
     pub fn start(store: Arc<dyn Store>, context: Arc<Context>, clock: Clock, limits: Limits) -> (Self, Running) {
         let (queue, waiting) = mpsc::channel(limits.queue);
         let (stop, stopping) = watch::channel(false);
-        let engine = Self { queue };
+        let engine = Self { queue, context: context.clone() };
         let writer = tokio::spawn(writer::run(store.clone(), context, waiting, limits, stopping.clone()));
         let housekeeping = tokio::spawn(housekeeping::run(store, engine.clone(), clock, stopping));
         (engine, Running { stop, writer, housekeeping })
+    }
+
+    /// What every request is decided under.
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Waits until the request is decided and durable. A full queue is told at once.

@@ -27,6 +27,30 @@ pub enum Reason {
 }
 
 impl Reason {
+    pub const ALL: [Self; 17] = [
+        Self::AccountBlocked,
+        Self::AccountBlockedByLaw,
+        Self::AccountBlockedByGovernment,
+        Self::ByVelocity,
+        Self::ByAmountLimit,
+        Self::ByAccumulateAmountLimit,
+        Self::None,
+        Self::InvalidAccount,
+        Self::InvalidParameter,
+        Self::InvalidCurrency,
+        Self::InvalidSenderData,
+        Self::InvalidDestinationData,
+        Self::InvalidExchangeRate,
+        Self::NonMatchingCurrencyAccount,
+        Self::InvalidAmount,
+        Self::NotPreviouslyValidated,
+        Self::InvalidReferenceId,
+    ];
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
     /// Whether version 1.0 of the contract already knew it (decision 15: others are left out for such a caller).
     pub fn known_to_v1(self) -> bool {
         use Reason::*;

@@ -35,9 +35,9 @@ pub enum HttpError {
     MethodNotAllowed,
     #[error("the body did not arrive in time")]
     BodyTooSlow,
-    /// The state of a record forbids it.
-    #[error("{0}")]
-    Conflict(Cow<'static, str>),
+    /// The state of a record forbids it; the code says of which kind.
+    #[error("{message}")]
+    Conflict { code: &'static str, message: Cow<'static, str> },
     #[error("this Idempotency-Key was used with another body; nothing was written")]
     IdempotencyKeyReused,
     /// The limit in bytes.
@@ -67,8 +67,8 @@ impl HttpError {
         Self::NotFound(message.into())
     }
 
-    pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::Conflict(message.into())
+    pub fn conflict(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Conflict { code, message: message.into() }
     }
 
     fn status_and_code(&self) -> (StatusCode, &str) {
@@ -79,7 +79,7 @@ impl HttpError {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "RESOURCE_NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::Conflict { code, .. } => (StatusCode::CONFLICT, code),
             Self::IdempotencyKeyReused => (StatusCode::CONFLICT, "IDEMPOTENCY_KEY_REUSED"),
             Self::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
             Self::EncodedBody => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),

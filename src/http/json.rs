@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn the_sixty_fourth_level_is_the_last() {
         let objects = |levels| nested("{\"A\":", "}", levels);
-        let arrays = |levels| format!("{{\"A\":{}}}", nested("[", "]", levels - 1));
+        let arrays = |levels: usize| format!("{{\"A\":{}}}", nested("[", "]", levels - 1));
         for body in [objects(64), arrays(64)] {
             assert_eq!(refusal(body), None);
         }

@@ -28,6 +28,7 @@ pub use readiness::Readiness;
 pub use server::start;
 pub use signature::Signatures;
 
+pub mod admin;
 pub mod body;
 pub mod endpoints;
 pub mod enrolment;

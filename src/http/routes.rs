@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError};
 
 use super::error::HttpError;
-use super::{endpoints, enrolment, health};
+use super::{admin, endpoints, enrolment, health};
 
 /// Hangs up every path; Leap's six under `base_path`, which has no trailing slash.
 pub fn configure(config: &mut ServiceConfig, base_path: &str) {
@@ -29,6 +29,7 @@ pub fn configure(config: &mut ServiceConfig, base_path: &str) {
         .service(web::resource("/health/live").get(health::live).head(health::live))
         .service(web::resource("/health/ready").get(health::ready).head(health::ready))
         .service(web::resource("/metrics").get(health::metrics))
+        .configure(admin::routes)
         .default_service(web::to(unknown_path));
 }
 

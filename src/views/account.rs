@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::amount;
-use crate::domain::{Account, AccountChange, Document, Person, PersonalData, Status};
+use crate::domain::{Account, AccountChange, Document, Money, Person, PersonalData, Status, TrackingId};
 use crate::store::StatementLine;
 
 /// An account without its holder's data.
@@ -60,6 +60,27 @@ impl AccountDetail {
             person_identifier: person.id.to_string(),
             personal_data: person.data.clone(),
             personal_documents: person.documents.clone(),
+        }
+    }
+}
+
+/// Money that left the wallet, and the account as it then stands.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DebitView {
+    pub entry: String,
+    pub amount: String,
+    pub currency: String,
+    pub account: AccountView,
+}
+
+impl DebitView {
+    pub fn new(entry: TrackingId, money: Money, account: &Account) -> Self {
+        Self {
+            entry: entry.to_string(),
+            amount: money.decimal(),
+            currency: money.currency.to_string(),
+            account: AccountView::from(account),
         }
     }
 }

@@ -9,15 +9,22 @@ use crate::domain::Currency;
 use crate::domain::currency::decimal;
 use crate::store::{Listed, Page};
 
-pub use account::{AccountDetail, AccountView, ChangeView, StatementLineView};
+pub use account::{AccountDetail, AccountView, ChangeView, DebitView, StatementLineView};
 pub use decision::{DecisionDetail, DecisionView, FindingView, WindowView};
 pub use local::in_zone;
-pub use transaction::{AmbiguousCreditView, AuthorizationView, CreditView, PlaceView, ReversalView};
+pub use transaction::{AmbiguousCreditView, AuthorizationView, CreditView, CreditedView, PlaceView, ReversalView};
 
 mod account;
 mod decision;
 mod local;
 mod transaction;
+
+/// A rule set as it was read.
+#[derive(Debug, Serialize)]
+pub struct RulesView<'a> {
+    pub version: &'a str,
+    pub text: &'a str,
+}
 
 /// One page of a list.
 #[derive(Debug, Serialize)]

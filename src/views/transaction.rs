@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::amount;
-use crate::domain::{AmbiguousCredit, Authorization, Credit, EventRef, Reversal};
+use crate::domain::{AmbiguousCredit, Authorization, Credit, EventRef, Lateness, Reversal};
 
 /// An authorization. Its sender is a phone or email, and is not shown.
 #[derive(Debug, Serialize)]
@@ -78,7 +78,7 @@ pub struct CreditView {
     /// Whether the call named its authorization.
     pub referenced: bool,
     /// `Rechecked` or `Accepted` where it came after the deadline.
-    pub late: Option<&'static str>,
+    pub late: Option<Lateness>,
     /// Why it was refused.
     pub reason: Option<&'static str>,
     pub reversal_tracking_identifier: Option<String>,
@@ -98,10 +98,7 @@ impl From<&Credit> for CreditView {
             at: credit.at.to_string(),
             state: credit.state.as_str().to_owned(),
             referenced: credit.referenced,
-            late: credit.late.map(|late| match late {
-                crate::domain::Lateness::Rechecked => "Rechecked",
-                crate::domain::Lateness::Accepted => "Accepted",
-            }),
+            late: credit.late,
             reason: credit.reason.map(|reason| reason.as_str()),
             reversal_tracking_identifier: credit.reversal.map(|reversal| reversal.to_string()),
             counted: credit.counted.iter().map(PlaceView::from).collect(),
@@ -164,5 +161,19 @@ impl From<&AmbiguousCredit> for AmbiguousCreditView {
             state: call.state.as_str().to_owned(),
             credit_tracking_number: call.credit.map(|credit| credit.to_string()),
         }
+    }
+}
+
+/// What an operator made of an ambiguous call.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreditedView {
+    pub ambiguous_credit: AmbiguousCreditView,
+    pub credit: CreditView,
+}
+
+impl CreditedView {
+    pub fn new(call: &AmbiguousCredit, credit: &Credit) -> Self {
+        Self { ambiguous_credit: AmbiguousCreditView::from(call), credit: CreditView::from(credit) }
     }
 }
