@@ -5,8 +5,10 @@
 
 use std::borrow::Cow;
 
+use actix_web::body::BoxBody;
+use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -53,6 +55,27 @@ pub enum HttpError {
     /// Nothing was written, or nothing is known: worth a retry.
     #[error("{0}")]
     Unavailable(&'static str),
+}
+
+/// Why an enrolment page shows no form, or no account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageRefusal {
+    UnknownLink,
+    UsedLink,
+    ExpiredLink,
+    NoCurrencyChosen,
+    NotOpened,
+}
+
+impl PageRefusal {
+    pub fn status_code(self) -> StatusCode {
+        match self {
+            Self::UnknownLink => StatusCode::NOT_FOUND,
+            Self::UsedLink | Self::ExpiredLink => StatusCode::GONE,
+            Self::NoCurrencyChosen => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotOpened => StatusCode::CONFLICT,
+        }
+    }
 }
 
 /// Seconds after which a retry is worth it: a full queue is empty by then.
@@ -121,6 +144,18 @@ impl From<StoreError> for HttpError {
             StoreError::Conflict(_) | StoreError::Corrupt(_) => Self::Internal,
         }
     }
+}
+
+/// actix answers a wrong method by itself, with `Allow` and an empty body: this gives it the one form of errors.
+pub fn in_error_form(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let mut answer = HttpError::MethodNotAllowed.error_response();
+    if let Some(allow) = response.headers().get(ALLOW) {
+        answer.headers_mut().insert(ALLOW, allow.clone());
+    }
+    response.into_response(answer)
 }
 
 #[derive(Serialize)]

@@ -25,7 +25,7 @@ use crate::telemetry;
 
 pub use error::HttpError;
 pub use readiness::Readiness;
-pub use server::start;
+pub use server::{Running, start};
 pub use signature::Signatures;
 
 pub mod admin;

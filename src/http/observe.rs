@@ -4,12 +4,12 @@
 //! no header, no body.
 
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError};
 use futures_util::FutureExt;
@@ -17,8 +17,8 @@ use metrics::{counter, histogram};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
-use super::error::HttpError;
-use crate::telemetry;
+use super::error::{HttpError, in_error_form};
+use crate::telemetry::{self, Stopwatch};
 
 /// Names the request in the log and in the answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,16 +41,14 @@ impl RootSpanBuilder for RequestSpan {
 
 /// The middleware.
 pub async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let method = request.method().clone();
     let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
     let id_header = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("unknown"));
     let outcome = AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await;
     let (answer, route, status) = match outcome {
         Ok(Ok(mut response)) => {
-            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-                response = in_error_form(response);
-            }
+            response = in_error_form(response);
             response.headers_mut().insert(REQUEST_ID, id_header);
             let (route, status) = (response.request().match_pattern(), response.status());
             (Ok(response), route, status)
@@ -61,21 +59,13 @@ pub async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<Ser
         }
         Err(_panic) => {
             tracing::error!("a handler panicked");
-            (Err(with_request_id(HttpError::Internal.into(), id_header)), None, StatusCode::INTERNAL_SERVER_ERROR)
+            let error = HttpError::Internal;
+            let status = error.status_code();
+            (Err(with_request_id(error.into(), id_header)), None, status)
         }
     };
     note(method.as_str(), route.as_deref().unwrap_or(NO_ROUTE), status, began.elapsed(), &id);
     answer
-}
-
-/// actix answers a wrong method by itself, with `Allow` and an empty body.
-fn in_error_form(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-    let allow = response.headers().get(ALLOW).cloned();
-    let mut answer = HttpError::MethodNotAllowed.error_response();
-    if let Some(allow) = allow {
-        answer.headers_mut().insert(ALLOW, allow);
-    }
-    response.into_response(answer)
 }
 
 fn with_request_id(mut error: Error, id: HeaderValue) -> Error {

@@ -4,10 +4,11 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
+use tokio::task::JoinHandle;
 use tracing_actix_web::TracingLogger;
 
 use super::observe::{RequestSpan, observe};
@@ -29,14 +30,33 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an orderly stop waits for requests that are under way, in seconds; a decision takes milliseconds.
 const STOP_TIMEOUT: u64 = 30;
 
-/// Serves on `listener` until the server is stopped through its handle: it installs no signal handlers, because its
-/// caller has an engine to stop after it. The returned server must be awaited.
+/// A server that answers.
+pub struct Running {
+    handle: ServerHandle,
+    server: JoinHandle<io::Result<()>>,
+    upkeep: JoinHandle<()>,
+}
+
+impl Running {
+    /// Takes no more connections, answers the requests that were taken, and ends. The engine must still run.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        self.upkeep.abort();
+        match self.server.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the HTTP server ended with an error"),
+            Err(error) => tracing::error!(%error, "the HTTP server did not end in order"),
+        }
+    }
+}
+
+/// Serves on `listener` from now on. It installs no signal handlers: its caller has an engine to stop after it.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn start(state: AppState, listener: TcpListener) -> io::Result<Server> {
+pub fn start(listener: TcpListener, state: AppState) -> io::Result<Running> {
     let state = Data::new(state);
-    tokio::spawn(telemetry::keep_metrics_small(state.metrics.clone()));
+    let metrics = state.metrics.clone();
     let server = HttpServer::new(move || {
         let base_path = state.settings.base_path.clone();
         App::new()
@@ -54,5 +74,9 @@ pub fn start(state: AppState, listener: TcpListener) -> io::Result<Server> {
     .disable_signals()
     .listen(listener)?
     .run();
-    Ok(server)
+    Ok(Running {
+        handle: server.handle(),
+        server: tokio::spawn(server),
+        upkeep: tokio::spawn(telemetry::keep_metrics_small(metrics)),
+    })
 }

@@ -12,6 +12,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::body::PlainBody;
+use super::error::PageRefusal;
 use super::signature::token_hash;
 use super::{AppState, HttpError, unexpected};
 use crate::decide::{Command, Outcome};
@@ -37,14 +38,6 @@ pub fn link(public_url: &str, token: &str) -> String {
     format!("{public_url}/enrol/{token}")
 }
 
-/// Why a link shows no form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dead {
-    Unknown,
-    Used,
-    Expired,
-}
-
 /// What the form sends.
 #[derive(Deserialize)]
 struct Confirmation {
@@ -55,7 +48,7 @@ struct Confirmation {
 pub async fn show(state: Data<AppState>, token: Path<String>) -> HttpResponse {
     match find(&state, &token).await {
         Ok(Ok(enrolment)) => form(&state, &enrolment, StatusCode::OK, None),
-        Ok(Err(dead)) => dead_link(dead),
+        Ok(Err(refusal)) => dead_link(refusal),
         Err(error) => failure(&error),
     }
 }
@@ -64,7 +57,7 @@ pub async fn show(state: Data<AppState>, token: Path<String>) -> HttpResponse {
 pub async fn confirm(state: Data<AppState>, token: Path<String>, body: Result<PlainBody, HttpError>) -> HttpResponse {
     let enrolment = match find(&state, &token).await {
         Ok(Ok(enrolment)) => enrolment,
-        Ok(Err(dead)) => return dead_link(dead),
+        Ok(Err(refusal)) => return dead_link(refusal),
         Err(error) => return failure(&error),
     };
     let chosen = match body {
@@ -73,7 +66,12 @@ pub async fn confirm(state: Data<AppState>, token: Path<String>, body: Result<Pl
     };
     let currency = state.settings.policy.currency_of_enrolments().or(chosen);
     if currency.is_none() {
-        return form(&state, &enrolment, StatusCode::UNPROCESSABLE_ENTITY, Some("Please choose a currency."));
+        return form(
+            &state,
+            &enrolment,
+            PageRefusal::NoCurrencyChosen.status_code(),
+            Some("Please choose a currency."),
+        );
     }
     let command = Command::Enrol { token_hash: enrolment.token_hash, currency };
     match state.submit(state.clock.receive(command, None)).await {
@@ -82,7 +80,7 @@ pub async fn confirm(state: Data<AppState>, token: Path<String>, body: Result<Pl
                 StatusCode::OK,
                 &OpenedPage { account: account.as_str(), display_name: answer.display_name.as_deref().unwrap_or("") },
             ),
-            _ => page(StatusCode::CONFLICT, &MessagePage::refused(&answer.description)),
+            _ => page(PageRefusal::NotOpened.status_code(), &MessagePage::refused(&answer.description)),
         },
         Ok(other) => failure(&unexpected(&other)),
         Err(error) => failure(&error),
@@ -98,12 +96,14 @@ pub async fn style() -> HttpResponse {
         .body(STYLE)
 }
 
-async fn find(state: &AppState, token: &str) -> Result<Result<Enrolment, Dead>, HttpError> {
-    let Some(enrolment) = state.reads.enrolment(&token_hash(token)).await? else { return Ok(Err(Dead::Unknown)) };
+async fn find(state: &AppState, token: &str) -> Result<Result<Enrolment, PageRefusal>, HttpError> {
+    let Some(enrolment) = state.reads.enrolment(&token_hash(token)).await? else {
+        return Ok(Err(PageRefusal::UnknownLink));
+    };
     Ok(if enrolment.account.is_some() {
-        Err(Dead::Used)
+        Err(PageRefusal::UsedLink)
     } else if state.clock.now() >= enrolment.expires_at {
-        Err(Dead::Expired)
+        Err(PageRefusal::ExpiredLink)
     } else {
         Ok(enrolment)
     })
@@ -119,13 +119,13 @@ fn form(state: &AppState, enrolment: &Enrolment, status: StatusCode, problem: Op
     page(status, &FormPage::new(enrolment, &state.settings.policy, problem))
 }
 
-fn dead_link(dead: Dead) -> HttpResponse {
-    let (status, message) = match dead {
-        Dead::Unknown => (StatusCode::NOT_FOUND, MessagePage::unknown()),
-        Dead::Used => (StatusCode::GONE, MessagePage::used()),
-        Dead::Expired => (StatusCode::GONE, MessagePage::expired()),
+fn dead_link(refusal: PageRefusal) -> HttpResponse {
+    let message = match refusal {
+        PageRefusal::UsedLink => MessagePage::used(),
+        PageRefusal::ExpiredLink => MessagePage::expired(),
+        PageRefusal::UnknownLink | PageRefusal::NoCurrencyChosen | PageRefusal::NotOpened => MessagePage::unknown(),
     };
-    page(status, &message)
+    page(refusal.status_code(), &message)
 }
 
 fn failure(error: &HttpError) -> HttpResponse {
