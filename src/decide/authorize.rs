@@ -24,10 +24,11 @@ pub fn authorize(
     let account = find_account(state, call)?;
     let sender = call.sender.given().and_then(PersonalData::sender_key);
     let parties = account.as_ref().map(|account| Parties::of(account, sender.as_deref()));
-    let now = match &parties {
-        Some(parties) => subjects::enter(state, &parties.named(context), request.received_at)?,
-        None => request.received_at,
+    let named = match &parties {
+        Some(parties) => parties.named(context),
+        None => subjects::sender_alone(context, sender.as_deref()),
     };
+    let now = subjects::enter(state, &named, request.received_at)?;
 
     let mut findings = Vec::new();
     let verdict = match (check_fields(context, call, account.as_ref()), &account, &parties) {

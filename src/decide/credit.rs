@@ -27,6 +27,8 @@ pub fn credit(
     request: &Request,
     call: &CreditCall,
 ) -> Result<CreditAnswer, Missing> {
+    let named = subjects::named_account(state, &call.account)?;
+    subjects::enter(state, &named, request.received_at)?;
     match &call.authorization {
         Field::Absent => unreferenced::credit(context, state, request, call),
         Field::Given(reference) => referenced(context, state, request, call, reference),

