@@ -17,7 +17,7 @@ use vna_partner::domain::{
 };
 use vna_partner::rules::RuleSet;
 use vna_partner::store::sqlite::SqliteStore;
-use vna_partner::store::Store;
+use vna_partner::store::{Reads, Store};
 
 pub struct Bench {
     pub store: Arc<SqliteStore>,
@@ -31,7 +31,7 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", directory.path().join("bench.db").display());
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
-        let _ = rules; let rules = RuleSet::default();
+        let rules = RuleSet::parse(rules, "rules.toml").unwrap();
         let context = Context { policy, rules, display_prefix: "MC".to_owned() };
         Self { store, context, url, _directory: directory }
     }
@@ -78,6 +78,12 @@ impl Bench {
         }
         pool.close().await;
         dump
+    }
+
+    pub async fn assert_books_are_sound(&self) {
+        for check in self.store.audit().await.unwrap() {
+            assert!(check.offenders.is_empty(), "{}: {:?}", check.claim, check.offenders);
+        }
     }
 }
 

@@ -1,26 +1,230 @@
-//! Invariants of the core and the engine, over generated sequences of commands.
+//! Invariants of the core and the engine over generated sequences of commands, on a real database.
 
 mod bench;
+mod limits;
+mod story;
 
-use bench::{Bench, authorize, credit, request, reverse, second, seed};
-use vna_partner::decide::Outcome;
-use vna_partner::domain::Policy;
+use std::collections::{HashMap, HashSet};
 
-#[tokio::test]
-async fn a_remittance_is_authorized_credited_and_reversed() {
-    let bench = Bench::new(Policy::default(), "rules = []").await;
-    bench.one(request(second(0), seed("A", "+525555123456"))).await;
-    let asked = request(second(1), authorize("A", 100_00, "+12025550143"));
-    let authorization = asked.id;
-    let outcome = bench.one(asked).await;
-    assert!(matches!(&outcome, Outcome::Authorization(answer) if answer.authorized), "{outcome:?}");
-    let asked = request(second(2), credit("A", authorization));
-    let credited = asked.id;
-    let outcome = bench.one(asked).await;
-    assert!(matches!(&outcome, Outcome::Credit(answer) if answer.success), "{outcome:?}");
-    let outcome = bench.one(request(second(2), credit("A", authorization))).await;
-    assert!(matches!(&outcome, Outcome::Credit(answer) if answer.success && answer.tracking == credited), "{outcome:?}");
-    let outcome = bench.one(request(second(3), reverse("A", credited))).await;
-    assert!(matches!(&outcome, Outcome::Reversal(answer) if answer.success), "{outcome:?}");
-    println!("{:#?}", bench.dump().await);
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use vna_partner::decide::command::Action;
+use vna_partner::decide::outcome::OperationAnswer;
+use vna_partner::decide::{Command, Outcome, Request};
+use vna_partner::domain::policy::{LateCredit, OnShortfall, Settlement};
+use vna_partner::domain::{CreditState, Policy, Span, TrackingId};
+use vna_partner::store::{AuthorizationFilter, CreditFilter, Page, Reads};
+
+use bench::Bench;
+use limits::{GivenBack, NaiveLimits, RULES};
+use story::{ACCOUNTS, TimedStep, step};
+
+/// Short deadlines, so that stories of a few minutes see authorizations expire and credits come late.
+fn policy() -> Policy {
+    Policy {
+        authorization_ttl: Span::seconds(60),
+        late_credit_window: Span::seconds(120),
+        unreferenced_retry_window: Span::seconds(30),
+        on_shortfall: OnShortfall::Negative,
+        ..Policy::default()
+    }
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    let late = prop_oneof![Just(LateCredit::Recheck), Just(LateCredit::Refuse), Just(LateCredit::Accept)];
+    let settlement = prop_oneof![Just(Settlement::Immediate), Just(Settlement::Confirmed)];
+    let shortfall =
+        prop_oneof![Just(OnShortfall::Refuse), Just(OnShortfall::Negative), Just(OnShortfall::Receivable)];
+    (late, settlement, shortfall).prop_map(|(late_credit, settlement, on_shortfall)| Policy {
+        late_credit,
+        settlement,
+        on_shortfall,
+        ..policy()
+    })
+}
+
+/// Runs a property on generated cases; each case gets a runtime of its own.
+fn check<T: std::fmt::Debug>(cases: u32, strategy: impl Strategy<Value = T>, property: impl AsyncFn(T)) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let run = TestRunner::new(config).run(&strategy, |case| {
+        runtime.block_on(property(case));
+        Ok(())
+    });
+    if let Err(failure) = run {
+        panic!("{failure}");
+    }
+}
+
+fn steps(most: usize, seconds: std::ops::Range<i64>) -> impl Strategy<Value = Vec<TimedStep>> {
+    proptest::collection::vec((seconds, step()), 1..most)
+}
+
+#[test]
+fn a_batch_comes_to_what_its_commands_come_to_one_by_one() {
+    let case = (policies(), steps(60, -20..30), proptest::collection::vec(1..12_usize, 60));
+    check(48, case, async |(policy, steps, sizes)| {
+        let requests = story::requests(&steps);
+        let alone = Bench::new(policy.clone(), RULES).await;
+        let together = Bench::new(policy, RULES).await;
+        let mut outcomes_alone = Vec::new();
+        for request in &requests {
+            outcomes_alone.push(alone.one(request.clone()).await);
+        }
+        let (mut outcomes_together, mut rest) = (Vec::new(), requests.as_slice());
+        for size in sizes.iter().cycle() {
+            let (batch, later) = rest.split_at((*size).min(rest.len()));
+            outcomes_together.extend(together.batch(batch).await);
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(outcomes_alone, outcomes_together);
+        assert_eq!(alone.dump().await, together.dump().await);
+    });
+}
+
+#[test]
+fn the_books_are_sound_after_any_sequence() {
+    check(48, (policies(), steps(80, -20..30)), async |(policy, steps)| {
+        let bench = Bench::new(policy, RULES).await;
+        for batch in story::requests(&steps).chunks(7) {
+            bench.batch(batch).await;
+        }
+        bench.assert_books_are_sound().await;
+    });
+}
+
+#[test]
+fn no_sequence_credits_an_authorization_twice() {
+    check(48, (policies(), steps(80, -20..30)), async |(policy, steps)| {
+        let bench = Bench::new(policy, RULES).await;
+        for batch in story::requests(&steps).chunks(5) {
+            bench.batch(batch).await;
+        }
+        let page = Page { limit: 100, offset: 0 };
+        let credits = bench.store.credits(&CreditFilter::default(), page).await.unwrap().items;
+        let authorizations = bench.store.authorizations(&AuthorizationFilter::default(), page).await.unwrap().items;
+        let mut used = HashSet::new();
+        for credit in credits.iter().filter(|credit| credit.state != CreditState::Refused) {
+            assert!(used.insert(credit.authorization), "credited twice: {credit:?}");
+            let authorization = authorizations.iter().find(|one| one.id == credit.authorization).unwrap();
+            assert_eq!(authorization.amount, credit.amount);
+            assert_eq!(authorization.account.as_ref(), Some(&credit.account));
+        }
+        for account in ACCOUNTS {
+            let (account, _) = bench.store.account(&account.into_account()).await.unwrap().unwrap();
+            let approved: i64 = authorizations
+                .iter()
+                .filter(|one| one.account.as_ref() == Some(&account.id) && !one.counted.is_empty())
+                .map(|one| one.amount)
+                .sum();
+            assert!(account.balance + account.pending <= approved, "more came in than was ever authorized");
+        }
+    });
+}
+
+#[test]
+fn every_verdict_is_the_one_of_a_naive_recount() {
+    check(64, steps(80, 0..40), async |steps| {
+        let bench = Bench::new(policy(), RULES).await;
+        let mut twin = Twin::default();
+        for request in story::requests(&steps) {
+            let outcome = bench.one(request.clone()).await;
+            twin.follow(&bench, &request, &outcome).await;
+        }
+    });
+}
+
+/// Follows the server's answers and predicts every verdict that a limit decides.
+#[derive(Default)]
+struct Twin {
+    limits: NaiveLimits,
+    authorized: HashMap<TrackingId, (usize, usize, i64)>,
+    blocked: HashSet<String>,
+    /// The key under which a credit is counted: its authorization's, or its own where it came late.
+    counted_as: HashMap<TrackingId, TrackingId>,
+}
+
+impl Twin {
+    async fn follow(&mut self, bench: &Bench, request: &Request, outcome: &Outcome) {
+        let now = request.received_at;
+        match (&request.command, outcome) {
+            (Command::Authorize(call), Outcome::Authorization(answer)) => {
+                let account = index(call.account.given().unwrap());
+                let sender = usize::from(call.sender.given().unwrap().phone_number.as_deref() != Some("+12025550143"));
+                let amount = call.amount.given().unwrap().scaled(2).unwrap();
+                if self.blocked.contains(ACCOUNTS[account]) {
+                    assert!(!answer.authorized);
+                    return;
+                }
+                assert_eq!(answer.authorized, self.limits.allows(account, sender, now, amount), "{request:?}");
+                if answer.authorized {
+                    self.limits.count(request.id, account, sender, now, amount, Some(policy().authorization_ttl));
+                    self.authorized.insert(request.id, (account, sender, amount));
+                }
+            }
+            (Command::Credit(_), Outcome::Credit(answer)) if answer.tracking == request.id => {
+                let credit = bench.store.credit(request.id).await.unwrap();
+                if let Some(credit) = credit {
+                    self.follow_credit(request, credit.authorization, answer.success, now);
+                }
+            }
+            (Command::Operate(operation), Outcome::Operation(answer)) => match (&operation.action, answer) {
+                (Action::Block { account, .. }, OperationAnswer::Changed(_)) => {
+                    self.blocked.insert(account.to_string());
+                }
+                (Action::Unblock { account }, OperationAnswer::Changed(_)) => {
+                    self.blocked.remove(account.as_str());
+                }
+                (Action::VoidAuthorization { authorization }, OperationAnswer::Voided(_)) => {
+                    self.limits.give_back(*authorization, GivenBack::Expiry);
+                }
+                (Action::CreditAmbiguous { .. }, OperationAnswer::Credited { credit, .. }) => {
+                    self.follow_credit(request, credit.authorization, true, now);
+                }
+                _ => {}
+            },
+            (Command::Reverse(_), Outcome::Reversal(answer)) if answer.success && answer.tracking == request.id => {
+                let page = Page { limit: 1, offset: 0 };
+                let latest = bench.store.reversals(&Default::default(), page).await.unwrap().items.pop().unwrap();
+                self.limits.give_back(self.counted_as[&latest.credit], GivenBack::Reversal);
+            }
+            _ => {}
+        }
+    }
+
+    fn follow_credit(&mut self, request: &Request, authorization: TrackingId, success: bool, now: vna_partner::domain::Timestamp) {
+        let (account, sender, amount) = self.authorized[&authorization];
+        let late = self.limits.is_expired(authorization, now);
+        if !late && success {
+            self.limits.use_up(authorization);
+            self.counted_as.insert(request.id, authorization);
+            return;
+        }
+        self.limits.give_back(authorization, GivenBack::Always);
+        if late && !self.blocked.contains(ACCOUNTS[account]) {
+            let allowed = self.limits.allows(account, sender, now, amount);
+            assert!(allowed || !success, "a late credit overshot a limit: {request:?}");
+        }
+        if success {
+            self.limits.count(request.id, account, sender, now, amount, None);
+            self.counted_as.insert(request.id, request.id);
+        }
+    }
+}
+
+fn index(account: &str) -> usize {
+    ACCOUNTS.iter().position(|known| *known == account).unwrap()
+}
+
+trait IntoAccount {
+    fn into_account(self) -> vna_partner::domain::AccountId;
+}
+
+impl IntoAccount for &str {
+    fn into_account(self) -> vna_partner::domain::AccountId {
+        vna_partner::domain::AccountId::new(self)
+    }
 }
