@@ -9,6 +9,7 @@ pub mod command;
 pub mod outcome;
 
 mod authorize;
+mod changes;
 mod create_account;
 mod credit;
 mod enrol;
@@ -21,15 +22,17 @@ mod seed;
 mod state;
 mod subjects;
 mod unreferenced;
+mod wanted;
 
 use crate::domain::{Policy, Span};
 use crate::rules::RuleSet;
 
+pub use changes::{Changes, NodeKey};
 pub use command::{Command, Request};
 pub use outcome::Outcome;
-pub use state::{
-    CANDIDATES, Changes, IdempotencyKey, IdempotencyRecord, Loaded, Missing, NodeKey, PrefixKey, State,
-    UnreferencedKey, UnusedKey, Wanted,
+pub use state::{Missing, State};
+pub use wanted::{
+    CANDIDATES, IdempotencyKey, IdempotencyRecord, Loaded, PrefixKey, UnreferencedKey, UnusedKey, Wanted,
 };
 
 /// How long a first answer is kept for its `Idempotency-Key` (decision 6).

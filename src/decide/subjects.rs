@@ -6,8 +6,8 @@ use super::command::Field;
 use super::outcome::Outcome;
 use super::{Context, Missing, State};
 use crate::domain::{
-    Account, AccountId, Authorization, AuthorizationState, Counted, Currency, Event, EventRef, ReleaseKind, SeriesKey, SubjectKey,
-    SubjectKind, Timestamp, TrackingId,
+    Account, AccountId, Authorization, AuthorizationState, Counted, Currency, Event, EventRef, ReleaseKind, SeriesKey,
+    SubjectKey, SubjectKind, Timestamp, TrackingId,
 };
 use crate::rules::{Case, Counters, Judgement};
 
@@ -107,23 +107,13 @@ pub fn counted_in(account: &Account, places: &[EventRef]) -> BTreeSet<SubjectKey
 
 /// Runs the rules.
 pub fn judge(context: &Context, state: &mut State, parties: &Parties, case: &Case<'_>) -> Result<Judgement, Missing> {
-    let mut counters = LoadedCounters { state, parties, complete: true };
-    let judgement = context.rules.judge(case, context.policy.missing_sender, &mut counters)?;
-    if counters.complete { Ok(judgement) } else { Err(Missing) }
+    context.rules.judge(case, context.policy.missing_sender, &mut LoadedCounters { state, parties })
 }
 
-/// Answers the rules from the state. What is missing is answered with nothing, so that one pass asks for everything.
+/// Answers the rules from the state.
 struct LoadedCounters<'a> {
     state: &'a mut State,
     parties: &'a Parties,
-    complete: bool,
-}
-
-impl LoadedCounters<'_> {
-    fn noting<T: Default>(&mut self, found: Result<T, Missing>) -> T {
-        self.complete &= found.is_ok();
-        found.unwrap_or_default()
-    }
 }
 
 impl Counters<Missing> for LoadedCounters<'_> {
@@ -132,18 +122,12 @@ impl Counters<Missing> for LoadedCounters<'_> {
             return Ok(Counted::default());
         };
         let series = SeriesKey { subject: subject.clone(), currency };
-        let total = self.state.series(&series).map(|head| head.total());
-        let before = self.state.prefix(&series, from);
-        let (total, before) = (self.noting(total), self.noting(before));
-        Ok(total.since(before))
+        let total = self.state.series(&series)?.total();
+        Ok(total.since(self.state.prefix(&series, from)?))
     }
 
     fn currencies(&mut self, per: SubjectKind) -> Result<Vec<Currency>, Missing> {
-        let Some(subject) = self.parties.get(per) else {
-            return Ok(Vec::new());
-        };
-        let currencies = self.state.currencies_of(subject);
-        Ok(self.noting(currencies))
+        self.parties.get(per).map_or(Ok(Vec::new()), |subject| self.state.currencies_of(subject))
     }
 }
 

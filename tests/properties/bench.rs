@@ -53,8 +53,21 @@ impl Bench {
     pub async fn dump(&self) -> Vec<String> {
         let pool = sqlx::SqlitePool::connect(&self.url).await.unwrap();
         let tables = [
-            "persons", "directory", "accounts", "subjects", "series", "events", "release_nodes", "authorizations",
-            "credits", "reversals", "ambiguous_credits", "entries", "postings", "decisions", "account_changes",
+            "persons",
+            "directory",
+            "accounts",
+            "subjects",
+            "series",
+            "events",
+            "release_nodes",
+            "authorizations",
+            "credits",
+            "reversals",
+            "ambiguous_credits",
+            "entries",
+            "postings",
+            "decisions",
+            "account_changes",
             "idempotency",
         ];
         let mut dump = Vec::new();

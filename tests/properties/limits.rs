@@ -54,7 +54,15 @@ pub struct NaiveLimits {
 }
 
 impl NaiveLimits {
-    pub fn count(&mut self, id: TrackingId, account: usize, sender: usize, at: Timestamp, amount: i64, ttl: Option<Span>) {
+    pub fn count(
+        &mut self,
+        id: TrackingId,
+        account: usize,
+        sender: usize,
+        at: Timestamp,
+        amount: i64,
+        ttl: Option<Span>,
+    ) {
         let due_at = ttl.map(|ttl| at.plus(ttl));
         self.places.insert(id, self.counted.len());
         self.counted.push(Counted { account, sender, at, amount, due_at, given_back: None });

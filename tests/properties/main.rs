@@ -8,6 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 use vna_partner::decide::command::Action;
 use vna_partner::decide::outcome::OperationAnswer;
 use vna_partner::decide::{Command, Outcome, Request};
@@ -15,7 +17,7 @@ use vna_partner::domain::policy::{LateCredit, OnShortfall, Settlement};
 use vna_partner::domain::{CreditState, Policy, Span, TrackingId};
 use vna_partner::store::{AuthorizationFilter, CreditFilter, Page, Reads};
 
-use bench::Bench;
+use bench::{Bench, second};
 use limits::{GivenBack, NaiveLimits, RULES};
 use story::{ACCOUNTS, TimedStep, step};
 
@@ -33,8 +35,7 @@ fn policy() -> Policy {
 fn policies() -> impl Strategy<Value = Policy> {
     let late = prop_oneof![Just(LateCredit::Recheck), Just(LateCredit::Refuse), Just(LateCredit::Accept)];
     let settlement = prop_oneof![Just(Settlement::Immediate), Just(Settlement::Confirmed)];
-    let shortfall =
-        prop_oneof![Just(OnShortfall::Refuse), Just(OnShortfall::Negative), Just(OnShortfall::Receivable)];
+    let shortfall = prop_oneof![Just(OnShortfall::Refuse), Just(OnShortfall::Negative), Just(OnShortfall::Receivable)];
     (late, settlement, shortfall).prop_map(|(late_credit, settlement, on_shortfall)| Policy {
         late_credit,
         settlement,
@@ -137,6 +138,71 @@ fn every_verdict_is_the_one_of_a_naive_recount() {
     });
 }
 
+/// Windows of a history that is longer than a block of blocks of the release tree (32 x 32 events).
+#[test]
+fn windows_of_a_long_history_are_counted_exactly() {
+    const EVENTS: i64 = 2_400;
+    let windows = [1, 31, 32, 33, 500, 1_023, 1_024, 1_025, 1_700, 2_399, 9_000];
+    let rules: String = windows
+        .iter()
+        .map(|seconds| {
+            format!(
+                "[[rules]]\nid = 'w{seconds}'\ntype = 'accumulated'\nmax = {{ MXN = '1000000000.00' }}\n\
+                 window = {{ rolling = '{seconds}s' }}\non_reversal = 'keep'\n"
+            )
+        })
+        .collect();
+    check(3, any::<u64>(), async |seed| {
+        let mut chance = SmallRng::seed_from_u64(seed);
+        let amounts: Vec<i64> = (0..EVENTS).map(|_| chance.random_range(1..500)).collect();
+        let released: Vec<Option<bool>> =
+            (0..EVENTS).map(|_| chance.random::<bool>().then(|| chance.random())).collect();
+        let policy = Policy { authorization_ttl: Span::seconds(90_000), ..policy() };
+        let bench = Bench::new(policy, &rules).await;
+        bench.one(bench::request(second(0), bench::seed("A", "+525555123456"))).await;
+        let opened: Vec<Request> = (1..)
+            .zip(&amounts)
+            .map(|(at, amount)| bench::request(second(at), bench::authorize("A", *amount, "+12025550143")))
+            .collect();
+        for batch in opened.chunks(256) {
+            bench.batch(batch).await;
+        }
+        // Voided ones are given back, reversed ones are kept: in an order that is not the events' own.
+        let end = second(EVENTS);
+        let mut endings = Vec::new();
+        for (place, ending) in released.iter().enumerate().rev() {
+            let authorization = opened[place].id;
+            match ending {
+                Some(true) => {
+                    let void = Action::VoidAuthorization { authorization };
+                    endings.push(bench::request(end, bench::operate(void)));
+                }
+                Some(false) => {
+                    let credit = bench::request(end, bench::credit("A", authorization));
+                    let reversal = bench::request(end, bench::reverse("A", credit.id));
+                    endings.extend([credit, reversal]);
+                }
+                None => {}
+            }
+        }
+        for batch in endings.chunks(199) {
+            bench.batch(batch).await;
+        }
+        let asked = bench::request(end, bench::authorize("A", 1, "+12025550143"));
+        bench.one(asked.clone()).await;
+        let decision = bench.store.decision(asked.id).await.unwrap().unwrap();
+        for (seconds, finding) in windows.iter().zip(&decision.findings) {
+            let inside = (1..)
+                .zip(&amounts)
+                .zip(&released)
+                .filter(|((at, _), ending)| *at > EVENTS - seconds && **ending != Some(true));
+            let expected: i64 = inside.map(|((_, amount), _)| amount).sum();
+            assert_eq!(finding.counted, Some(expected), "in {seconds} seconds");
+        }
+        bench.assert_books_are_sound().await;
+    });
+}
+
 /// Follows the server's answers and predicts every verdict that a limit decides.
 #[derive(Default)]
 struct Twin {
@@ -195,7 +261,13 @@ impl Twin {
         }
     }
 
-    fn follow_credit(&mut self, request: &Request, authorization: TrackingId, success: bool, now: vna_partner::domain::Timestamp) {
+    fn follow_credit(
+        &mut self,
+        request: &Request,
+        authorization: TrackingId,
+        success: bool,
+        now: vna_partner::domain::Timestamp,
+    ) {
         let (account, sender, amount) = self.authorized[&authorization];
         let late = self.limits.is_expired(authorization, now);
         if !late && success {

@@ -5,9 +5,7 @@ use vna_partner::decide::Request;
 use vna_partner::decide::command::Action;
 use vna_partner::domain::{AccountId, Status, Timestamp, TrackingId};
 
-use crate::bench::{
-    authorize, credit, credit_unreferenced, operate, request, reverse, second, seed, with_key,
-};
+use crate::bench::{authorize, credit, credit_unreferenced, operate, request, reverse, second, seed, with_key};
 
 pub const ACCOUNTS: [&str; 2] = ["A", "B"];
 const SENDERS: [&str; 2] = ["+12025550143", "+12025550199"];
@@ -101,8 +99,9 @@ impl Story {
                     None => told,
                 })
             }
-            Step::Reverse { credit } => pick(&self.credits, *credit)
-                .map(|(id, account)| request(self.now, reverse(ACCOUNTS[account], id))),
+            Step::Reverse { credit } => {
+                pick(&self.credits, *credit).map(|(id, account)| request(self.now, reverse(ACCOUNTS[account], id)))
+            }
             Step::Void { authorization } => pick(&self.authorizations, *authorization)
                 .map(|(id, _)| request(self.now, operate(Action::VoidAuthorization { authorization: id }))),
             Step::Settle { credit, approved } => pick(&self.credits, *credit)

@@ -1,0 +1,69 @@
+//! What a batch writes.
+
+use std::collections::BTreeMap;
+
+use super::wanted::{IdempotencyKey, IdempotencyRecord};
+use crate::domain::subject::ReleaseNode;
+use crate::domain::{
+    Account, AccountChange, AccountId, AmbiguousCredit, Authorization, Credit, Decision, Enrolment, Entry, Event,
+    EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, Series, SeriesKey, Subject, SubjectKey, Tally,
+    TrackingId,
+};
+
+/// Everything that a batch writes. Maps hold whole rows as they now are; lists are only added to.
+#[derive(Debug, Default)]
+pub struct Changes {
+    pub persons: BTreeMap<PersonId, Person>,
+    pub accounts: BTreeMap<AccountId, Account>,
+    pub subjects: BTreeMap<SubjectKey, Subject>,
+    pub series: BTreeMap<SeriesKey, Series>,
+    pub events: BTreeMap<EventRef, Event>,
+    /// To be added to the stored nodes.
+    pub release_nodes: BTreeMap<NodeKey, Tally>,
+    pub authorizations: BTreeMap<TrackingId, Authorization>,
+    pub credits: BTreeMap<TrackingId, Credit>,
+    pub ambiguous: BTreeMap<TrackingId, AmbiguousCredit>,
+    pub enrolments: BTreeMap<String, Enrolment>,
+    pub idempotency: BTreeMap<IdempotencyKey, IdempotencyRecord>,
+    pub reversals: Vec<Reversal>,
+    pub entries: Vec<Entry>,
+    pub postings: Vec<Posting>,
+    pub decisions: Vec<Decision>,
+    pub account_changes: Vec<AccountChange>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.persons.is_empty()
+            && self.accounts.is_empty()
+            && self.subjects.is_empty()
+            && self.series.is_empty()
+            && self.events.is_empty()
+            && self.authorizations.is_empty()
+            && self.credits.is_empty()
+            && self.ambiguous.is_empty()
+            && self.enrolments.is_empty()
+            && self.idempotency.is_empty()
+            && self.decisions.is_empty()
+            && self.account_changes.is_empty()
+    }
+
+    /// The release tree's changes as rows.
+    pub fn release_node_rows(&self) -> impl Iterator<Item = ReleaseNode> + '_ {
+        self.release_nodes.iter().map(|(node, tally)| ReleaseNode {
+            series: node.series.clone(),
+            released: node.released,
+            level: node.level,
+            block: node.block,
+            tally: *tally,
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodeKey {
+    pub series: SeriesKey,
+    pub level: i64,
+    pub block: i64,
+    pub released: ReleaseKind,
+}

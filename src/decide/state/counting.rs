@@ -1,0 +1,205 @@
+//! Subjects, series and events: what limits are counted from, as loaded and as changed by the batch.
+
+use std::collections::BTreeSet;
+
+use super::{Missing, Release, State};
+use crate::decide::changes::NodeKey;
+use crate::decide::wanted::PrefixKey;
+use crate::domain::subject::tree;
+use crate::domain::{
+    Counted, Currency, Event, EventRef, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, Tally, Timestamp,
+};
+
+impl State {
+    /// The latest moment that any of `subjects` has seen; `None` where none was ever named.
+    pub fn last_event(
+        &mut self,
+        subjects: &BTreeSet<SubjectKey>,
+        received_at: Timestamp,
+    ) -> Result<Timestamp, Missing> {
+        let unknown: Vec<_> = subjects.iter().filter(|key| !self.known.subjects.contains_key(*key)).cloned().collect();
+        if !unknown.is_empty() {
+            let until = self.horizon.max(received_at);
+            self.wanted.subjects.extend(unknown.into_iter().map(|subject| (subject, until)));
+            return Err(Missing);
+        }
+        let seen = subjects.iter().filter_map(|key| self.subject(key)).map(|subject| subject.last_event_at);
+        Ok(seen.max().unwrap_or(received_at).max(received_at))
+    }
+
+    /// Dates every one of `subjects`: nothing on them happens before `now` any more.
+    pub fn touch(&mut self, subjects: &BTreeSet<SubjectKey>, now: Timestamp) {
+        for key in subjects {
+            let subject = Subject { kind: key.kind, key: key.key.clone(), last_event_at: now };
+            self.overlay.changes.subjects.insert(key.clone(), subject);
+        }
+    }
+
+    fn subject(&self, key: &SubjectKey) -> Option<&Subject> {
+        self.overlay.changes.subjects.get(key).or_else(|| self.subjects.get(key))
+    }
+
+    /// Events of `subject` that are due at or before `now` and not given back yet, the earliest deadline first.
+    pub fn due(&mut self, subject: &SubjectKey, now: Timestamp) -> Result<Vec<Event>, Missing> {
+        if self.known.subjects.get(subject).is_none_or(|until| *until < now) {
+            self.wanted.subjects.insert(subject.clone(), self.horizon.max(now));
+            return Err(Missing);
+        }
+        let loaded = self.due.get(subject).into_iter().flatten();
+        let mut due: Vec<Event> = loaded
+            .take_while(|(due_at, ..)| *due_at <= now)
+            .filter_map(|(_, currency, number)| {
+                let series = SeriesKey { subject: subject.clone(), currency: *currency };
+                self.loaded_event(&EventRef { series, number: *number })
+            })
+            .cloned()
+            .collect();
+        let made_now = self.overlay.changes.events.range(first_of(subject)..).map(|(_, event)| event);
+        due.extend(made_now.take_while(|event| event.series.subject == *subject).cloned());
+        due.retain(|event| event.due_at.is_some_and(|due_at| due_at <= now));
+        due.sort_by_key(|event| (event.due_at, event.series.currency, event.number));
+        due.dedup_by_key(|event| (event.series.currency, event.number));
+        Ok(due)
+    }
+
+    /// The head of a series; its subject has been dated by now.
+    pub fn series(&mut self, key: &SeriesKey) -> Result<Series, Missing> {
+        if let Some(series) = self.overlay.changes.series.get(key) {
+            return Ok(series.clone());
+        }
+        self.require_subject(&key.subject)?;
+        let stored = self.series.get(&key.subject).and_then(|of| of.get(&key.currency));
+        Ok(stored.cloned().unwrap_or_else(|| Series::empty(key.clone())))
+    }
+
+    /// The currencies in which `subject` was ever counted.
+    pub fn currencies_of(&mut self, subject: &SubjectKey) -> Result<Vec<Currency>, Missing> {
+        self.require_subject(subject)?;
+        let stored = self.series.get(subject).into_iter().flat_map(|of| of.keys().copied());
+        let counted_now = self.overlay.changes.series.keys().filter(|key| key.subject == *subject);
+        let all: BTreeSet<Currency> = stored.chain(counted_now.map(|key| key.currency)).collect();
+        Ok(all.into_iter().collect())
+    }
+
+    fn require_subject(&mut self, subject: &SubjectKey) -> Result<(), Missing> {
+        if self.known.subjects.contains_key(subject) {
+            return Ok(());
+        }
+        self.wanted.subjects.insert(subject.clone(), self.horizon);
+        Err(Missing)
+    }
+
+    /// Everything that `series` had counted up to and including `upto`.
+    pub fn prefix(&mut self, series: &SeriesKey, upto: Timestamp) -> Result<Counted, Missing> {
+        let head = self.series(series)?;
+        if head.events == 0 {
+            return Ok(Counted::default());
+        }
+        let stored_events =
+            self.series.get(&series.subject).and_then(|of| of.get(&series.currency)).map_or(0, |stored| stored.events);
+        let mut counted = if stored_events == 0 {
+            Counted::default()
+        } else {
+            let key = PrefixKey { series: series.clone(), upto };
+            match self.prefixes.get(&key) {
+                Some(counted) => *counted,
+                None if self.known.prefixes.contains(&key) => Counted::default(),
+                None => {
+                    self.wanted.prefixes.insert(key);
+                    return Err(Missing);
+                }
+            }
+        };
+        let made_now = EventRef { series: series.clone(), number: stored_events + 1 };
+        let latest = self
+            .overlay
+            .changes
+            .events
+            .range(made_now..)
+            .take_while(|(place, event)| place.series == *series && event.at <= upto)
+            .last();
+        if let Some((_, event)) = latest {
+            counted.events = Tally { count: event.number, amount: event.running };
+        }
+        for release in self.overlay.releases.get(series).into_iter().flatten() {
+            if release.number <= counted.events.count {
+                let tally = Tally::one(release.amount);
+                if let Some(from) = release.from {
+                    let kind = counted.released.of_mut(from);
+                    *kind = kind.minus(tally);
+                }
+                let kind = counted.released.of_mut(release.to);
+                *kind = kind.plus(tally);
+            }
+        }
+        Ok(counted)
+    }
+
+    /// Counts one transaction. The caller has made sure that the running sum fits.
+    pub fn count(&mut self, head: Series, event: Event) -> EventRef {
+        let place = EventRef { series: event.series.clone(), number: event.number };
+        self.overlay.changes.series.insert(head.key.clone(), head);
+        self.overlay.changes.events.insert(place.clone(), event);
+        place
+    }
+
+    fn loaded_event(&self, place: &EventRef) -> Option<&Event> {
+        self.overlay.changes.events.get(place).or_else(|| self.events.get(place))
+    }
+
+    /// The events at `places`, all of them asked for at once.
+    pub fn events(&mut self, places: &[EventRef]) -> Result<Vec<Event>, Missing> {
+        let unknown: Vec<EventRef> =
+            places.iter().filter(|place| self.loaded_event(place).is_none()).cloned().collect();
+        if unknown.iter().any(|place| !self.known.events.contains(place)) {
+            self.wanted.events.extend(unknown);
+            return Err(Missing);
+        }
+        Ok(places.iter().filter_map(|place| self.loaded_event(place)).cloned().collect())
+    }
+
+    /// Takes an event off the due list: its authorization was used or has ended.
+    pub fn settle_due(&mut self, mut event: Event) {
+        event.due_at = None;
+        let place = EventRef { series: event.series.clone(), number: event.number };
+        self.overlay.changes.events.insert(place, event);
+    }
+
+    /// Gives an event back, or moves it from one kind of release to another. It leaves the due list.
+    pub fn release(&mut self, mut event: Event, kind: ReleaseKind) -> Result<(), Missing> {
+        let mut head = self.series(&event.series)?;
+        let tally = Tally::one(event.amount);
+        let from = event.released;
+        if from != Some(kind) {
+            if let Some(from) = from {
+                let released = head.released.of_mut(from);
+                *released = released.minus(tally);
+                self.add_to_tree(&event, from, Tally::default().minus(tally));
+            }
+            let released = head.released.of_mut(kind);
+            *released = released.plus(tally);
+            self.add_to_tree(&event, kind, tally);
+            let release = Release { number: event.number, amount: event.amount, from, to: kind };
+            self.overlay.releases.entry(event.series.clone()).or_default().push(release);
+            self.overlay.changes.series.insert(head.key.clone(), head);
+        }
+        event.released = Some(kind);
+        self.settle_due(event);
+        Ok(())
+    }
+
+    fn add_to_tree(&mut self, event: &Event, released: ReleaseKind, tally: Tally) {
+        for level in 1..=tree::LEVELS {
+            let block = tree::block_of(event.number, level);
+            let node = NodeKey { series: event.series.clone(), level, block, released };
+            let sum = self.overlay.changes.release_nodes.entry(node).or_default();
+            *sum = sum.plus(tally);
+        }
+    }
+}
+
+/// The smallest place that an event of `subject` can have.
+fn first_of(subject: &SubjectKey) -> EventRef {
+    let currency = Currency::FIRST;
+    EventRef { series: SeriesKey { subject: subject.clone(), currency }, number: 0 }
+}

@@ -1,0 +1,341 @@
+//! The working set of one batch: what was loaded, with what the batch has changed so far laid over it.
+//!
+//! A command reads through [`State`]. What is not loaded yet is noted in [`Wanted`] and reported as [`Missing`]; the
+//! caller then loads all that is wanted in bulk and decides the whole batch again from the start, which a pure core
+//! allows. So no command has to know beforehand what it will need, and a guess ([`Wanted::for_requests`]) is only speed.
+
+mod counting;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::changes::Changes;
+use super::wanted::{IdempotencyKey, IdempotencyRecord, Loaded, PrefixKey, UnreferencedKey, UnusedKey, Wanted};
+use crate::domain::person::DirectoryKey;
+use crate::domain::{
+    Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Counted, Credit, Currency,
+    Decision, Enrolment, Entry, Event, EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, Series, SeriesKey,
+    Subject, SubjectKey, Timestamp, TrackingId,
+};
+
+/// Something that a command needs is not loaded yet; the state has noted what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing;
+
+/// One event that this batch released or moved between kinds.
+#[derive(Debug, Clone, Copy)]
+struct Release {
+    number: i64,
+    amount: i64,
+    from: Option<ReleaseKind>,
+    to: ReleaseKind,
+}
+
+/// What this batch has changed so far, with the indexes that reading it needs.
+#[derive(Debug, Default)]
+struct Overlay {
+    changes: Changes,
+    releases: HashMap<SeriesKey, Vec<Release>>,
+    authorizations_of: HashMap<AccountId, BTreeSet<TrackingId>>,
+    credits_of: HashMap<AccountId, BTreeSet<TrackingId>>,
+    /// Accounts and persons that this batch made, which no loaded list knows.
+    opened_by: HashMap<PersonId, Vec<AccountId>>,
+}
+
+/// The working set.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The latest receive time of the batch: what is due later than this need not be loaded.
+    horizon: Timestamp,
+    known: Wanted,
+    wanted: Wanted,
+    accounts: HashMap<AccountId, Account>,
+    persons: HashMap<PersonId, Person>,
+    found_by: HashMap<DirectoryKey, BTreeSet<PersonId>>,
+    holdings: HashMap<PersonId, BTreeSet<AccountId>>,
+    subjects: HashMap<SubjectKey, Subject>,
+    series: HashMap<SubjectKey, BTreeMap<Currency, Series>>,
+    events: HashMap<EventRef, Event>,
+    due: HashMap<SubjectKey, BTreeSet<(Timestamp, Currency, i64)>>,
+    prefixes: HashMap<PrefixKey, Counted>,
+    authorizations: HashMap<TrackingId, Authorization>,
+    unused_of: HashMap<AccountId, BTreeSet<TrackingId>>,
+    credits: HashMap<TrackingId, Credit>,
+    unreferenced_of: HashMap<AccountId, BTreeSet<TrackingId>>,
+    ambiguous: HashMap<TrackingId, AmbiguousCredit>,
+    enrolments: HashMap<String, Enrolment>,
+    idempotency: HashMap<IdempotencyKey, IdempotencyRecord>,
+    overlay: Overlay,
+}
+
+impl State {
+    /// An empty working set for commands received up to `horizon`.
+    pub fn until(horizon: Timestamp) -> Self {
+        Self { horizon, ..Self::default() }
+    }
+
+    /// What the last pass asked for in vain; empty where it found everything.
+    pub fn take_wanted(&mut self) -> Wanted {
+        std::mem::take(&mut self.wanted)
+    }
+
+    /// Takes in what a store found for `wanted`.
+    pub fn absorb(&mut self, wanted: &Wanted, loaded: Loaded) {
+        self.known.add(wanted);
+        for account in loaded.accounts {
+            self.holdings.entry(account.person).or_default().insert(account.id.clone());
+            self.accounts.insert(account.id.clone(), account);
+        }
+        for person in loaded.persons {
+            for key in &person.keys {
+                self.found_by.entry(key.clone()).or_default().insert(person.id);
+            }
+            self.persons.insert(person.id, person);
+        }
+        for subject in loaded.subjects {
+            self.subjects.insert(SubjectKey::new(subject.kind, subject.key.clone()), subject);
+        }
+        for series in loaded.series {
+            self.series.entry(series.key.subject.clone()).or_default().insert(series.key.currency, series);
+        }
+        for event in loaded.events {
+            if let Some(due_at) = event.due_at {
+                let place = (due_at, event.series.currency, event.number);
+                self.due.entry(event.series.subject.clone()).or_default().insert(place);
+            }
+            self.events.insert(EventRef { series: event.series.clone(), number: event.number }, event);
+        }
+        self.prefixes.extend(loaded.prefixes);
+        for authorization in loaded.authorizations {
+            if let Some(account) = &authorization.account {
+                self.unused_of.entry(account.clone()).or_default().insert(authorization.id);
+            }
+            self.authorizations.insert(authorization.id, authorization);
+        }
+        for credit in loaded.credits {
+            self.unreferenced_of.entry(credit.account.clone()).or_default().insert(credit.id);
+            self.credits.insert(credit.id, credit);
+        }
+        self.ambiguous.extend(loaded.ambiguous.into_iter().map(|call| (call.id, call)));
+        self.enrolments.extend(loaded.enrolments.into_iter().map(|offer| (offer.token_hash.clone(), offer)));
+        self.idempotency.extend(loaded.idempotency.into_iter().map(|record| (record.key.clone(), record)));
+    }
+
+    /// Forgets what the batch changed, to decide it again.
+    pub fn start_over(&mut self) {
+        self.overlay = Overlay::default();
+    }
+
+    /// Ends the batch: everything it writes.
+    pub fn into_changes(self) -> Changes {
+        self.overlay.changes
+    }
+
+    /// What the batch has changed so far.
+    pub fn changes(&self) -> &Changes {
+        &self.overlay.changes
+    }
+
+    pub fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Missing> {
+        if let Some(account) = self.overlay.changes.accounts.get(id).or_else(|| self.accounts.get(id)) {
+            return Ok(Some(account.clone()));
+        }
+        if self.known.accounts.contains(id) {
+            return Ok(None);
+        }
+        self.wanted.accounts.insert(id.clone());
+        Err(Missing)
+    }
+
+    pub fn put_account(&mut self, account: Account) {
+        if !self.accounts.contains_key(&account.id) && !self.overlay.changes.accounts.contains_key(&account.id) {
+            self.overlay.opened_by.entry(account.person).or_default().push(account.id.clone());
+        }
+        self.overlay.changes.accounts.insert(account.id.clone(), account);
+    }
+
+    /// Everybody found by one of `keys`, in the order of their ids, which is the order of their arrival.
+    pub fn persons_found_by(&mut self, keys: &BTreeSet<DirectoryKey>) -> Result<Vec<Person>, Missing> {
+        let unknown: Vec<_> = keys.iter().filter(|key| !self.known.directory.contains(*key)).cloned().collect();
+        if !unknown.is_empty() {
+            self.wanted.directory.extend(unknown);
+            return Err(Missing);
+        }
+        let stored = keys.iter().filter_map(|key| self.found_by.get(key)).flatten().copied();
+        let changed = self.overlay.changes.persons.values().filter(|person| !person.keys.is_disjoint(keys));
+        let ids: BTreeSet<PersonId> = stored.chain(changed.map(|person| person.id)).collect();
+        Ok(ids.iter().filter_map(|id| self.loaded_person(*id)).collect())
+    }
+
+    pub fn person(&mut self, id: PersonId) -> Result<Option<Person>, Missing> {
+        if let Some(person) = self.loaded_person(id) {
+            return Ok(Some(person));
+        }
+        if self.known.persons.contains(&id) {
+            return Ok(None);
+        }
+        self.wanted.persons.insert(id);
+        Err(Missing)
+    }
+
+    fn loaded_person(&self, id: PersonId) -> Option<Person> {
+        self.overlay.changes.persons.get(&id).or_else(|| self.persons.get(&id)).cloned()
+    }
+
+    pub fn put_person(&mut self, person: Person) {
+        self.overlay.changes.persons.insert(person.id, person);
+    }
+
+    /// A person's accounts, the oldest first. The person came from [`State::persons_found_by`].
+    pub fn accounts_of(&mut self, person: PersonId) -> Result<Vec<Account>, Missing> {
+        let stored = self.holdings.get(&person).into_iter().flatten();
+        let opened = self.overlay.opened_by.get(&person).into_iter().flatten();
+        let ids: Vec<AccountId> = stored.chain(opened).cloned().collect();
+        let mut accounts = Vec::with_capacity(ids.len());
+        for id in ids {
+            accounts.extend(self.account(&id)?);
+        }
+        accounts.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
+        Ok(accounts)
+    }
+
+    pub fn authorization(&mut self, id: TrackingId) -> Result<Option<Authorization>, Missing> {
+        if let Some(found) = self.loaded_authorization(id) {
+            return Ok(Some(found.clone()));
+        }
+        if self.known.authorizations.contains(&id) {
+            return Ok(None);
+        }
+        self.wanted.authorizations.insert(id);
+        Err(Missing)
+    }
+
+    fn loaded_authorization(&self, id: TrackingId) -> Option<&Authorization> {
+        self.overlay.changes.authorizations.get(&id).or_else(|| self.authorizations.get(&id))
+    }
+
+    pub fn put_authorization(&mut self, authorization: Authorization) {
+        if let Some(account) = &authorization.account {
+            self.overlay.authorizations_of.entry(account.clone()).or_default().insert(authorization.id);
+        }
+        self.overlay.changes.authorizations.insert(authorization.id, authorization);
+    }
+
+    /// Open and expired authorizations of this account, amount and currency, the oldest first.
+    pub fn unused(&mut self, key: &UnusedKey) -> Result<Vec<Authorization>, Missing> {
+        if !self.known.unused.contains(key) {
+            self.wanted.unused.insert(key.clone());
+            return Err(Missing);
+        }
+        let stored = self.unused_of.get(&key.account).into_iter().flatten();
+        let changed = self.overlay.authorizations_of.get(&key.account).into_iter().flatten();
+        let ids: BTreeSet<TrackingId> = stored.chain(changed).copied().collect();
+        let mut unused: Vec<Authorization> = ids
+            .into_iter()
+            .filter_map(|id| self.loaded_authorization(id))
+            .filter(|found| found.amount == key.amount && found.currency == Some(key.currency))
+            .filter(|found| matches!(found.state, AuthorizationState::Open | AuthorizationState::Expired))
+            .cloned()
+            .collect();
+        unused.sort_by_key(|found| (found.at, found.id));
+        Ok(unused)
+    }
+
+    pub fn credit(&mut self, id: TrackingId) -> Result<Option<Credit>, Missing> {
+        if let Some(credit) = self.overlay.changes.credits.get(&id).or_else(|| self.credits.get(&id)) {
+            return Ok(Some(credit.clone()));
+        }
+        if self.known.credits.contains(&id) {
+            return Ok(None);
+        }
+        self.wanted.credits.insert(id);
+        Err(Missing)
+    }
+
+    pub fn put_credit(&mut self, credit: Credit) {
+        self.overlay.credits_of.entry(credit.account.clone()).or_default().insert(credit.id);
+        self.overlay.changes.credits.insert(credit.id, credit);
+    }
+
+    /// Unreferenced credits of this account, amount and currency, refused ones apart, the latest first.
+    pub fn unreferenced(&mut self, key: &UnreferencedKey) -> Result<Vec<Credit>, Missing> {
+        if !self.known.unreferenced.contains(key) {
+            self.wanted.unreferenced.insert(key.clone());
+            return Err(Missing);
+        }
+        let stored = self.unreferenced_of.get(&key.account).into_iter().flatten();
+        let changed = self.overlay.credits_of.get(&key.account).into_iter().flatten();
+        let ids: BTreeSet<TrackingId> = stored.chain(changed).copied().collect();
+        let mut credits: Vec<Credit> = ids
+            .into_iter()
+            .filter_map(|id| self.overlay.changes.credits.get(&id).or_else(|| self.credits.get(&id)))
+            .filter(|credit| !credit.referenced && credit.reason.is_none())
+            .filter(|credit| credit.amount == key.amount && credit.currency == key.currency)
+            .cloned()
+            .collect();
+        credits.sort_by_key(|credit| std::cmp::Reverse((credit.at, credit.id)));
+        Ok(credits)
+    }
+
+    pub fn ambiguous(&mut self, id: TrackingId) -> Result<Option<AmbiguousCredit>, Missing> {
+        if let Some(call) = self.overlay.changes.ambiguous.get(&id).or_else(|| self.ambiguous.get(&id)) {
+            return Ok(Some(call.clone()));
+        }
+        if self.known.ambiguous.contains(&id) {
+            return Ok(None);
+        }
+        self.wanted.ambiguous.insert(id);
+        Err(Missing)
+    }
+
+    pub fn put_ambiguous(&mut self, call: AmbiguousCredit) {
+        self.overlay.changes.ambiguous.insert(call.id, call);
+    }
+
+    pub fn enrolment(&mut self, token_hash: &str) -> Result<Option<Enrolment>, Missing> {
+        let changed = self.overlay.changes.enrolments.get(token_hash);
+        if let Some(offer) = changed.or_else(|| self.enrolments.get(token_hash)) {
+            return Ok(Some(offer.clone()));
+        }
+        if self.known.enrolments.contains(token_hash) {
+            return Ok(None);
+        }
+        self.wanted.enrolments.insert(token_hash.to_owned());
+        Err(Missing)
+    }
+
+    pub fn put_enrolment(&mut self, offer: Enrolment) {
+        self.overlay.changes.enrolments.insert(offer.token_hash.clone(), offer);
+    }
+
+    pub fn idempotency(&mut self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, Missing> {
+        if let Some(record) = self.overlay.changes.idempotency.get(key).or_else(|| self.idempotency.get(key)) {
+            return Ok(Some(record.clone()));
+        }
+        if self.known.idempotency.contains(key) {
+            return Ok(None);
+        }
+        self.wanted.idempotency.insert(key.clone());
+        Err(Missing)
+    }
+
+    pub fn put_idempotency(&mut self, record: IdempotencyRecord) {
+        self.overlay.changes.idempotency.insert(record.key.clone(), record);
+    }
+
+    pub fn add_reversal(&mut self, reversal: Reversal) {
+        self.overlay.changes.reversals.push(reversal);
+    }
+
+    pub fn add_entry(&mut self, entry: Entry, postings: Vec<Posting>) {
+        self.overlay.changes.entries.push(entry);
+        self.overlay.changes.postings.extend(postings);
+    }
+
+    pub fn add_decision(&mut self, decision: Decision) {
+        self.overlay.changes.decisions.push(decision);
+    }
+
+    pub fn add_account_change(&mut self, change: AccountChange) {
+        self.overlay.changes.account_changes.push(change);
+    }
+}

@@ -1,0 +1,131 @@
+//! What a batch still has to load, and what a store found of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::outcome::Outcome;
+use crate::domain::person::DirectoryKey;
+use crate::domain::{
+    Account, AccountId, AmbiguousCredit, Authorization, Counted, Credit, Currency, Enrolment, Event, EventRef, Person,
+    PersonId, Series, SeriesKey, Subject, SubjectKey, Timestamp, TrackingId,
+};
+
+/// Keys of what a batch still has to load.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub accounts: BTreeSet<AccountId>,
+    /// Persons found by these values, with their keys and their accounts.
+    pub directory: BTreeSet<DirectoryKey>,
+    /// These persons themselves, with their keys and their accounts.
+    pub persons: BTreeSet<PersonId>,
+    /// Subjects with their series, and what is due there up to the given moment.
+    pub subjects: BTreeMap<SubjectKey, Timestamp>,
+    /// What a series had counted up to and including the given moment.
+    pub prefixes: BTreeSet<PrefixKey>,
+    pub events: BTreeSet<EventRef>,
+    pub authorizations: BTreeSet<TrackingId>,
+    pub unused: BTreeSet<UnusedKey>,
+    pub credits: BTreeSet<TrackingId>,
+    pub unreferenced: BTreeSet<UnreferencedKey>,
+    pub ambiguous: BTreeSet<TrackingId>,
+    /// By token hash.
+    pub enrolments: BTreeSet<String>,
+    pub idempotency: BTreeSet<IdempotencyKey>,
+}
+
+/// A moment in a series.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PrefixKey {
+    #[serde(flatten)]
+    pub series: SeriesKey,
+    pub upto: Timestamp,
+}
+
+/// Authorizations that an unreferenced credit may use: the oldest open ones, and the oldest expired ones whose deadline
+/// is not before `expired_since`; of each also the oldest with this very rate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UnusedKey {
+    pub account: AccountId,
+    /// Minor units.
+    pub amount: i64,
+    pub currency: Currency,
+    pub exchange_rate: Option<Decimal>,
+    pub expired_since: Timestamp,
+}
+
+/// The latest unreferenced credits of an amount.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UnreferencedKey {
+    pub account: AccountId,
+    /// Minor units.
+    pub amount: i64,
+    pub currency: Currency,
+}
+
+/// How many rows a store returns at most for one [`UnusedKey`] branch or one [`UnreferencedKey`].
+///
+/// Never fewer than the commands of a batch: each uses up one at most, so the list cannot run dry within a batch.
+pub const CANDIDATES: usize = 512;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct IdempotencyKey {
+    pub path: String,
+    pub key: String,
+}
+
+/// The first answer to an `Idempotency-Key`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdempotencyRecord {
+    #[serde(flatten)]
+    pub key: IdempotencyKey,
+    /// SHA-256 of the body, hexadecimal.
+    pub body_hash: String,
+    pub outcome: Outcome,
+    pub at: Timestamp,
+}
+
+impl Wanted {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.accounts.extend(other.accounts.iter().cloned());
+        self.directory.extend(other.directory.iter().cloned());
+        self.persons.extend(other.persons.iter().copied());
+        for (subject, until) in &other.subjects {
+            let known = self.subjects.entry(subject.clone()).or_insert(*until);
+            *known = (*known).max(*until);
+        }
+        self.prefixes.extend(other.prefixes.iter().cloned());
+        self.events.extend(other.events.iter().cloned());
+        self.authorizations.extend(other.authorizations.iter().copied());
+        self.unused.extend(other.unused.iter().cloned());
+        self.credits.extend(other.credits.iter().copied());
+        self.unreferenced.extend(other.unreferenced.iter().cloned());
+        self.ambiguous.extend(other.ambiguous.iter().copied());
+        self.enrolments.extend(other.enrolments.iter().cloned());
+        self.idempotency.extend(other.idempotency.iter().cloned());
+    }
+}
+
+/// Rows that a store found. What was wanted and is not among them does not exist.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    pub accounts: Vec<Account>,
+    pub persons: Vec<Person>,
+    pub subjects: Vec<Subject>,
+    pub series: Vec<Series>,
+    /// Events asked for, and events due on the subjects asked for.
+    pub events: Vec<Event>,
+    pub prefixes: Vec<(PrefixKey, Counted)>,
+    /// Authorizations asked for, and those that an [`UnusedKey`] found.
+    pub authorizations: Vec<Authorization>,
+    /// Credits asked for, and those that an [`UnreferencedKey`] found.
+    pub credits: Vec<Credit>,
+    pub ambiguous: Vec<AmbiguousCredit>,
+    pub enrolments: Vec<Enrolment>,
+    pub idempotency: Vec<IdempotencyRecord>,
+}
