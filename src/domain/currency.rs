@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,10 +29,14 @@ impl Currency {
     pub const FIRST: Self = Self(*b"AAA");
 
     /// Every active currency, in the order of the codes.
-    pub fn all() -> Vec<Self> {
-        let letters = || b'A'..=b'Z';
-        let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| Self([a, b, c]))));
-        codes.filter(|code| code.as_str().parse::<Self>().is_ok()).collect()
+    pub fn all() -> &'static [Self] {
+        static ALL: LazyLock<Vec<Currency>> = LazyLock::new(|| {
+            let letters = || b'A'..=b'Z';
+            let codes =
+                letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| Currency([a, b, c]))));
+            codes.filter(|code| code.as_str().parse::<Currency>().is_ok()).collect()
+        });
+        &ALL
     }
 
     /// Its name in English.

@@ -39,7 +39,9 @@ pub async fn ready(state: Data<AppState>) -> Result<HttpResponse, HttpError> {
     if let Some(latest) = state.reads.latest_batch_at().await? {
         state.readiness.saw_batch(latest);
     }
-    state.readiness.check_clock(state.clock.now())?;
+    if !state.readiness.trusts(state.clock.now()) {
+        return Err(HttpError::Unavailable("not ready: the clock is behind the latest batch"));
+    }
     Ok(HttpResponse::Ok().json(Healthy { success: true, data: Ready { status: "ready", store: "ok", clock: "ok" } }))
 }
 

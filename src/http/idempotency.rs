@@ -21,13 +21,17 @@ const LONGEST_KEY: usize = 255;
 ///
 /// # Errors
 /// A 400 for a header that is no key, or for several.
-pub fn claim(headers: &HeaderMap, path: &str, body: &[u8]) -> Result<Option<IdempotencyClaim>, HttpError> {
+pub fn claim(
+    headers: &HeaderMap,
+    path: impl FnOnce() -> String,
+    body: &[u8],
+) -> Result<Option<IdempotencyClaim>, HttpError> {
     let mut all = headers.get_all(HEADER);
     let Some(only) = all.next() else { return Ok(None) };
     let is_key = (1..=LONGEST_KEY).contains(&only.len()) && only.as_bytes().iter().all(u8::is_ascii_graphic);
     match only.to_str() {
         Ok(key) if is_key && all.next().is_none() => Ok(Some(IdempotencyClaim {
-            path: path.to_owned(),
+            path: path(),
             key: key.to_owned(),
             body_hash: hex::encode(Sha256::digest(body)),
         })),
@@ -55,7 +59,7 @@ mod tests {
         for value in values {
             headers.append(HeaderName::from_static("idempotency-key"), HeaderValue::from_bytes(value).unwrap());
         }
-        claim(&headers, "/v1/CreditFunds", b"{}")
+        claim(&headers, || "/v1/CreditFunds".to_owned(), b"{}")
     }
 
     #[test]

@@ -79,13 +79,23 @@ impl AppState {
         format!("{}/{name}", self.settings.base_path)
     }
 
+    /// # Errors
+    /// A 503 where this server's clock is behind.
+    pub fn check_clock(&self) -> Result<(), HttpError> {
+        if self.readiness.trusts(self.clock.now()) {
+            Ok(())
+        } else {
+            Err(HttpError::Unavailable("this server's clock is behind the latest batch; nothing was written"))
+        }
+    }
+
     /// Hands a request to the writer and waits until it is durable. Everything that writes comes this way.
     ///
     /// # Errors
     /// A 503 where the clock is behind, the queue is full or the store is away; the first answer where an
     /// `Idempotency-Key` has an edge's answer already, and a 409 where it was used with another body.
     pub async fn submit(&self, request: Request) -> Result<Outcome, HttpError> {
-        self.readiness.check_clock(self.clock.now())?;
+        self.check_clock()?;
         let received_at = request.received_at;
         let outcome = self.engine.submit(request).await?;
         self.readiness.saw_batch(received_at);

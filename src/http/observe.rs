@@ -64,7 +64,7 @@ pub async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<Ser
             (Err(with_request_id(error.into(), id_header)), None, status)
         }
     };
-    note(method.as_str(), route.as_deref().unwrap_or(NO_ROUTE), status, began.elapsed(), &id);
+    note(method.as_str(), route.as_deref().unwrap_or(NO_ROUTE), status, began.elapsed());
     answer
 }
 
@@ -76,15 +76,14 @@ fn with_request_id(mut error: Error, id: HeaderValue) -> Error {
     error
 }
 
-fn note(method: &str, route: &str, status: StatusCode, latency: Duration, id: &str) {
+fn note(method: &str, route: &str, status: StatusCode, latency: Duration) {
     counter!(telemetry::HTTP_REQUESTS, "endpoint" => route.to_owned(), "status" => status.as_str().to_owned())
         .increment(1);
     histogram!(telemetry::HTTP_REQUEST_SECONDS, "endpoint" => route.to_owned()).record(latency);
     let (status, latency_us) = (status.as_u16(), u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
-    // Outside of the span and with the id as its own field: the formatter reads a span's fields back for every line.
     if status >= 500 {
-        tracing::error!(parent: None, request_id = id, method, route, status, latency_us, "answered");
+        tracing::error!(method, route, status, latency_us, "answered");
     } else {
-        tracing::info!(parent: None, request_id = id, method, route, status, latency_us, "answered");
+        tracing::info!(method, route, status, latency_us, "answered");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::error::HttpError;
 use crate::domain::{Span, Timestamp};
 
 /// How far the clock may be behind the latest batch (design, "Time enters once").
@@ -26,14 +25,9 @@ impl Readiness {
         self.latest_batch.fetch_max(at.0, Ordering::Relaxed);
     }
 
-    /// # Errors
-    /// A 503 where `now` is more than two seconds before the latest batch.
-    pub fn check_clock(&self, now: Timestamp) -> Result<(), HttpError> {
-        let latest = Timestamp(self.latest_batch.load(Ordering::Relaxed));
-        if latest.since(now) > TOLERANCE {
-            return Err(HttpError::Unavailable("this server's clock is behind the latest batch; nothing was written"));
-        }
-        Ok(())
+    /// Whether a clock that shows `now` can be trusted.
+    pub fn trusts(&self, now: Timestamp) -> bool {
+        Timestamp(self.latest_batch.load(Ordering::Relaxed)).since(now) <= TOLERANCE
     }
 }
 
@@ -44,10 +38,10 @@ mod tests {
     #[test]
     fn a_clock_more_than_two_seconds_behind_the_latest_batch_is_not_trusted() {
         let readiness = Readiness::new(None);
-        assert!(readiness.check_clock(Timestamp(0)).is_ok());
+        assert!(readiness.trusts(Timestamp(0)));
         readiness.saw_batch(Timestamp(10_000_000));
         readiness.saw_batch(Timestamp(5_000_000));
-        assert!(readiness.check_clock(Timestamp(8_000_000)).is_ok());
-        assert!(readiness.check_clock(Timestamp(7_999_999)).is_err());
+        assert!(readiness.trusts(Timestamp(8_000_000)));
+        assert!(!readiness.trusts(Timestamp(7_999_999)));
     }
 }

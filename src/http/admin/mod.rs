@@ -77,7 +77,7 @@ async fn act(
     conflict: &'static str,
     read: impl FnOnce(&Object<'_>) -> Result<Asked, HttpError>,
 ) -> Result<OperationAnswer, HttpError> {
-    let claim = idempotency::claim(request.headers(), request.path(), body.bytes())?;
+    let claim = idempotency::claim(request.headers(), || request.path().to_owned(), body.bytes())?;
     let asked = match body.document().and_then(|document| read(&document.object)) {
         Ok(asked) => asked,
         Err(refusal) => return Err(idempotency::keep(state, claim, refusal).await),

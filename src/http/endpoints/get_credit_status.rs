@@ -13,7 +13,7 @@ use crate::domain::TrackingId;
 pub const NAME: &str = "GetCreditStatus";
 
 pub async fn handle(state: Data<AppState>, body: SignedBody) -> Result<HttpResponse, HttpError> {
-    state.readiness.check_clock(state.clock.now())?;
+    state.check_clock()?;
     let call = requests::credit_status(&body.document()?).map_err(HttpError::invalid)?;
     let credit = match TrackingId::parse(&call.credit) {
         Some(id) => state.reads.credit(id).await?,

@@ -31,8 +31,8 @@ impl<'a> Call<'a> {
         name: &str,
     ) -> Result<Self, HttpError> {
         // An endpoint's path is its own even where an alias was called: a retry under the other name is a retry.
-        let path = state.endpoint_path(name);
-        let idempotency = idempotency::claim(request.headers(), &path, body.bytes())?;
+        let path = || state.endpoint_path(name);
+        let idempotency = idempotency::claim(request.headers(), path, body.bytes())?;
         match body.document() {
             Ok(document) => Ok(Self { document, idempotency }),
             Err(unreadable) => Err(idempotency::keep(state, idempotency, unreadable.into()).await),

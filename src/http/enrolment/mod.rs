@@ -129,7 +129,11 @@ fn dead_link(refusal: PageRefusal) -> HttpResponse {
 }
 
 fn failure(error: &HttpError) -> HttpResponse {
-    page(error.status_code(), &MessagePage::failure())
+    let mut answer = page(error.status_code(), &MessagePage::failure());
+    if let Some(seconds) = error.error_response().headers().get(header::RETRY_AFTER) {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.clone());
+    }
+    answer
 }
 
 fn page(status: StatusCode, template: &impl Template) -> HttpResponse {

@@ -19,7 +19,7 @@ impl<'a> FormPage<'a> {
     pub fn new(enrolment: &Enrolment, policy: &Policy, problem: Option<&'a str>) -> Self {
         let currencies = match policy.currency_of_enrolments() {
             Some(_) => Vec::new(),
-            None if policy.currencies.is_empty() => Currency::all(),
+            None if policy.currencies.is_empty() => Currency::all().to_vec(),
             None => policy.currencies.clone(),
         };
         Self { facts: facts(enrolment), currencies, problem }
