@@ -6,7 +6,8 @@ use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 use sqlx::Row;
 use tempfile::TempDir;
-use uuid::Uuid;
+
+use vna_partner::clock;
 use vna_partner::commit::execute;
 use vna_partner::decide::command::{
     Action, AuthorizeCall, CreditCall, Field, IdempotencyClaim, NewAccount, Operation, ReverseCall, SeedAccount,
@@ -41,7 +42,7 @@ impl Bench {
         let mut batch = self.store.begin().await.unwrap();
         let executed = execute(&mut *batch, &self.context, requests).await.unwrap();
         let at = requests.iter().map(|request| request.received_at).max().unwrap();
-        batch.commit(TrackingId(Uuid::now_v7()), at).await.unwrap();
+        batch.commit(clock::fresh_id(), at).await.unwrap();
         executed.outcomes
     }
 
@@ -110,7 +111,7 @@ pub fn second(seconds: i64) -> Timestamp {
 }
 
 pub fn request(at: Timestamp, command: Command) -> Request {
-    let id = TrackingId(Uuid::now_v7());
+    let id = clock::fresh_id();
     Request { id, random: id.0.as_u64_pair().1, received_at: at, idempotency: None, command }
 }
 

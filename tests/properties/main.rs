@@ -1,5 +1,7 @@
 //! Invariants of the core and the engine over generated sequences of commands, on a real database.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod bench;
 mod limits;
 mod story;
