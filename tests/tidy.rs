@@ -13,7 +13,7 @@ const MOST_LINES: usize = 500;
 /// and the data types of the core. A module that is not listed is the shell and may use everything.
 const LAYERS: [(&str, &[&str]); 5] = [
     ("domain", &["domain"]),
-    ("rules", &["domain", "rules"]),
+    ("rules", &["domain", "rules", "toml_text"]),
     ("decide", &["domain", "rules", "decide"]),
     ("store", &["domain", "decide", "store", "clock", "telemetry"]),
     ("commit", &["domain", "rules", "decide", "store", "commit", "clock", "telemetry"]),

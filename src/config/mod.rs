@@ -281,3 +281,6 @@ fn log_filter(text: &str) -> Result<String, String> {
 fn to_text(error: impl fmt::Display) -> String {
     error.to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,12 +15,8 @@ mod amount;
 mod file;
 mod keys;
 mod limits;
-#[cfg(test)]
-mod newcomer;
 mod rule;
 mod ruleset;
-#[cfg(test)]
-mod tests;
 mod velocity;
 mod window;
 
@@ -52,3 +48,8 @@ pub trait Counters<E> {
     /// The currencies that the subject has ever been counted in.
     fn currencies(&mut self, per: SubjectKind) -> Result<Vec<Currency>, E>;
 }
+
+#[cfg(test)]
+mod newcomer;
+#[cfg(test)]
+mod tests;

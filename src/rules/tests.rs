@@ -327,7 +327,7 @@ mod example {
 
     #[test]
     fn the_page_shows_the_file_that_is_compiled_here() {
-        let page = include_str!("../../docs/adding-a-rule.md");
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/adding-a-rule.md")).unwrap();
         let file = include_str!("newcomer.rs");
         assert!(page.contains(&format!("```rust\n{file}```")), "docs/adding-a-rule.md differs from newcomer.rs");
     }
@@ -406,5 +406,15 @@ proptest! {
             (false, false) => None,
         };
         prop_assert_eq!(judgement.refusal, expected);
+    }
+}
+
+#[test]
+fn every_example_of_the_page_on_rules_is_a_rules_file() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md")).unwrap();
+    let examples: Vec<_> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        rules(example);
     }
 }
