@@ -8,7 +8,7 @@ use crate::domain::{
     Authorization, AuthorizationState, Currency, Decision, DecisionKind, Money, RuleFinding, Timestamp, Verdict,
 };
 use crate::store::{AuthorizationFilter, Page, Reads, StoreError};
-use crate::views::in_zone;
+use crate::views::{WindowStart, in_zone};
 
 /// Twins beyond these are not named: nobody reads on.
 const TWINS: Page = Page { limit: 100, offset: 0 };
@@ -23,6 +23,9 @@ pub async fn open_twins(
     let (Some(account), Some(amount), Some(currency)) = (&decision.account, decision.amount, decision.currency) else {
         return Ok(Vec::new());
     };
+    if decision.kind == DecisionKind::Reversal {
+        return Ok(Vec::new());
+    }
     let filter = AuthorizationFilter {
         account: Some(account.clone()),
         state: Some(AuthorizationState::Open),
@@ -63,9 +66,11 @@ fn headline(text: &mut String, decision: &Decision) {
 }
 
 fn asked(text: &mut String, decision: &Decision) {
-    let money = match (decision.amount, decision.currency) {
-        (Some(amount), Some(currency)) => Money::new(amount, currency).to_string(),
-        _ => "no sound amount".to_owned(),
+    let money = match (decision.amount, decision.currency, decision.kind) {
+        (Some(amount), Some(currency), _) => Money::new(amount, currency).to_string(),
+        // CreditFunds may leave it to its authorization.
+        (.., DecisionKind::Credit) => "no amount of its own".to_owned(),
+        _ => "no amount that could be read".to_owned(),
     };
     let rate = decision.exchange_rate.map_or_else(String::new, |rate| format!(", exchange rate {rate}"));
     line(text, format_args!("  asked     {money}{rate}"));
@@ -131,12 +136,15 @@ fn verdict(finding: &RuleFinding) -> String {
 }
 
 fn name_window(text: &mut String, window: &FoundWindow) {
-    line(text, format_args!("     window    {}: after {}", window.name, window.from));
+    let start = WindowStart::of(window);
+    let since = if start.included { "from" } else { "after" };
+    line(text, format_args!("     window    {}: {since} {}", window.name, start.moment));
     line(text, format_args!("               up to {}", window.to));
-    if window.time_zone != "UTC"
-        && let (Some(from), Some(to)) = (in_zone(window.from, &window.time_zone), in_zone(window.to, &window.time_zone))
+    let zone = &window.time_zone;
+    if zone != "UTC"
+        && let (Some(from), Some(to)) = (in_zone(start.moment, zone), in_zone(window.to, zone))
     {
-        line(text, format_args!("               in {}: after {from}", window.time_zone));
+        line(text, format_args!("               in {zone}: {since} {from}"));
         line(text, format_args!("               up to {to}"));
     }
 }
@@ -229,7 +237,7 @@ mod tests {
         let accumulated = RuleFinding {
             window: Some(FoundWindow {
                 name: "calendar month".to_owned(),
-                from: Timestamp(1_793_512_800_000_000),
+                from: Timestamp(1_793_512_799_999_999),
                 to: now,
                 time_zone: "America/Mexico_City".to_owned(),
             }),
@@ -305,9 +313,9 @@ TxAuthorization 00000000-0000-0000-0000-000000000001
      left      0 transactions, before this one
 
   3. monthly-total (accumulated, per account)  would have refused: ByAccumulateAmountLimit (shadow: recorded only)
-     window    calendar month: after 2026-11-01T06:00:00.000000Z
+     window    calendar month: from 2026-11-01T06:00:00.000000Z
                up to 2026-11-21T05:30:00.000000Z
-               in America/Mexico_City: after 2026-11-01T00:00:00.000000-06:00
+               in America/Mexico_City: from 2026-11-01T00:00:00.000000-06:00
                up to 2026-11-20T23:30:00.000000-06:00
      counted   59999.50 MXN, before this one
      limit     60000.00 MXN
@@ -335,7 +343,7 @@ TxAuthorization 00000000-0000-0000-0000-000000000001
         let text = explain(&decision, &[]);
         assert!(text.contains("account   none was found") && text.contains("rules     none was asked"), "{text}");
         assert!(text.contains("dated     2026-11-21T05:30:00.000000Z"), "{text}");
-        assert!(text.contains("no sound amount"), "{text}");
+        assert!(text.contains("no amount that could be read"), "{text}");
         assert!(!text.contains("Ana"), "{text}");
     }
 }

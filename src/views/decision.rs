@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::transaction::AuthorizationView;
 use super::{amount, in_zone};
 use crate::domain::decision::{FoundWindow, Unit};
-use crate::domain::{Authorization, Currency, Decision, RuleFinding, SubjectKind, Verdict};
+use crate::domain::{Authorization, Currency, Decision, RuleFinding, Span, SubjectKind, Timestamp, Verdict};
 
 /// A decision as a list shows it.
 #[derive(Debug, Serialize)]
@@ -104,12 +104,14 @@ pub enum Quantity {
     Number(i64),
 }
 
-/// `(from, to]`, in UTC and by the clocks of the rule's zone.
+/// A window in UTC and by the clocks of the rule's zone; `to` is included.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WindowView {
     pub name: String,
     pub from: String,
+    /// A calendar's window begins with its first moment, a rolling one just after.
+    pub from_included: bool,
     pub to: String,
     pub time_zone: String,
     pub local_from: Option<String>,
@@ -147,13 +149,60 @@ impl FindingView {
 
 impl From<&FoundWindow> for WindowView {
     fn from(window: &FoundWindow) -> Self {
+        let start = WindowStart::of(window);
         Self {
             name: window.name.clone(),
-            from: window.from.to_string(),
+            from: start.moment.to_string(),
+            from_included: start.included,
             to: window.to.to_string(),
             time_zone: window.time_zone.clone(),
-            local_from: in_zone(window.from, &window.time_zone),
+            local_from: in_zone(start.moment, &window.time_zone),
             local_to: in_zone(window.to, &window.time_zone),
         }
+    }
+}
+
+/// Where a window starts, as a person would say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowStart {
+    pub moment: Timestamp,
+    pub included: bool,
+}
+
+impl WindowStart {
+    /// Windows are `(from, to]`. A calendar's is stored as from the last microsecond before it, and nobody calls the
+    /// month of May "after April 30, 23:59:59.999999".
+    pub fn of(window: &FoundWindow) -> Self {
+        let next = window.from.plus(Span(1));
+        if next.0 % Span::seconds(1).0 == 0 {
+            Self { moment: next, included: true }
+        } else {
+            Self { moment: window.from, included: false }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calendar_window_begins_with_its_first_moment() {
+        let window = |from| FoundWindow {
+            name: String::new(),
+            from: Timestamp(from),
+            to: Timestamp(0),
+            time_zone: String::new(),
+        };
+        let start = |from| WindowStart::of(&window(from));
+        assert_eq!(
+            start(1_793_512_799_999_999),
+            WindowStart { moment: Timestamp(1_793_512_800_000_000), included: true }
+        );
+        assert_eq!(
+            start(1_793_512_800_000_000),
+            WindowStart { moment: Timestamp(1_793_512_800_000_000), included: false }
+        );
+        assert_eq!(start(5), WindowStart { moment: Timestamp(5), included: false });
     }
 }

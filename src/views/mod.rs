@@ -10,7 +10,7 @@ use crate::domain::currency::decimal;
 use crate::store::{Listed, Page};
 
 pub use account::{AccountDetail, AccountView, ChangeView, DebitView, StatementLineView};
-pub use decision::{DecisionDetail, DecisionView, FindingView, WindowView};
+pub use decision::{DecisionDetail, DecisionView, FindingView, WindowStart, WindowView};
 pub use local::in_zone;
 pub use transaction::{AmbiguousCreditView, AuthorizationView, CreditView, CreditedView, PlaceView, ReversalView};
 

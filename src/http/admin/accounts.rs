@@ -47,7 +47,7 @@ pub async fn open(
     request: HttpRequest,
     body: PlainBody,
 ) -> Result<HttpResponse, HttpError> {
-    let opened = act(&state, operator, &request, &body, "ACCOUNT_EXISTS", |object| {
+    let opened = act(&state, operator, &request, &body, "ACCOUNT_CONFLICT", |object| {
         let known = ["accountIdentifier", "currency", "tier", "displayName", "personalData", "personalDocuments"];
         let form = Form::read(object, &known)?;
         let display_name = form.note("displayName")?;

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::parameters::choice;
+use super::parameters::unknown;
 use crate::domain::{Currency, Document, JsonNumber, PersonalData};
 use crate::http::HttpError;
 use crate::http::json::Object;
@@ -22,13 +22,9 @@ impl<'o, 'a> Form<'o, 'a> {
     /// # Errors
     /// A 400 for a field that is not among `known`.
     pub fn read(object: &'o Object<'a>, known: &[&str]) -> Result<Self, HttpError> {
-        if object.names().all(|name| known.contains(&name)) {
-            Ok(Self(object))
-        } else {
-            Err(HttpError::invalid(format!(
-                "the body has an unknown field; it takes {}",
-                choice(known.iter().copied())
-            )))
+        match object.names().find(|name| !known.contains(name)) {
+            None => Ok(Self(object)),
+            Some(name) => Err(unknown("field", name, known)),
         }
     }
 
@@ -122,7 +118,7 @@ mod tests {
     #[test]
     fn a_misspelt_field_is_refused_even_beside_the_right_ones() {
         let refused = with(r#"{"reason":"x","reasn":"y"}"#, &["reason"], |form| form.reason()).unwrap_err();
-        assert_eq!(refused, "the body has an unknown field; it takes reason");
+        assert_eq!(refused, "unknown field reasn; there are: reason");
         assert!(with(r#"{"Reason":"x"}"#, &["reason"], |form| form.reason()).is_err(), "names are exact");
     }
 

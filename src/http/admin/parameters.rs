@@ -43,8 +43,7 @@ impl Parameters {
         let mut parameters = BTreeMap::new();
         for (name, value) in pairs.into_inner() {
             let Some(name) = known.iter().find(|known| **known == name) else {
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                return Err(HttpError::invalid(format!("unknown query parameter; this path takes: {known}")));
+                return Err(unknown("query parameter", &name, known));
             };
             if parameters.insert((*name).to_owned(), value).is_some() {
                 return Err(HttpError::invalid(format!("the query parameter {name} is given twice")));
@@ -95,6 +94,14 @@ impl Parameters {
     }
 }
 
+/// A 400 that names what is unknown, where the name could be a misspelt one, and says what there is.
+pub fn unknown(kind: &str, name: &str, known: &[&str]) -> HttpError {
+    let could_be_a_name = (1..=40).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let named = if could_be_a_name { format!("{kind} {name}") } else { kind.to_owned() };
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    HttpError::invalid(format!("unknown {named}; there are: {known}"))
+}
+
 /// `a, b or c`.
 pub fn choice<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names: Vec<&str> = names.into_iter().collect();
@@ -138,6 +145,13 @@ mod tests {
         ] {
             assert!(matches!(page(query), Err(HttpError::InvalidRequest(_))), "{query}");
         }
+    }
+
+    #[test]
+    fn an_unknown_name_is_repeated_only_where_it_could_be_one() {
+        let message = |name: &str| unknown("field", name, &["reason", "tier"]).to_string();
+        assert_eq!(message("reasn"), "unknown field reasn; there are: reason, tier");
+        assert_eq!(message("<script>"), "unknown field; there are: reason, tier");
     }
 
     #[test]

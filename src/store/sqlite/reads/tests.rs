@@ -87,8 +87,10 @@ async fn every_filter_filters() {
             currency: Some("MXN".parse().unwrap()),
         };
         assert_eq!(store.authorizations(&open, PAGE).await.unwrap().total, 1);
-        let other = AuthorizationFilter { amount: Some(101), ..open };
+        let other = AuthorizationFilter { amount: Some(101), ..open.clone() };
         assert_eq!(store.authorizations(&other, PAGE).await.unwrap().total, 0);
+        let any_open = AuthorizationFilter { amount: None, ..open.clone() };
+        assert_eq!(store.authorizations(&any_open, PAGE).await.unwrap().total, 1);
         let reversed = CreditFilter { account: account.clone(), state: Some(CreditState::Reversed) };
         assert_eq!(store.credits(&reversed, PAGE).await.unwrap().items[0].id, id("c002"));
         let waiting = CreditFilter { account: account.clone(), state: Some(CreditState::InProgress) };
@@ -101,6 +103,8 @@ async fn every_filter_filters() {
         reason: Some("InvalidAccount".to_owned()),
     };
     assert_eq!(store.decisions(&refused, PAGE).await.unwrap().items[0].id, id("a007"));
+    let credits = DecisionFilter { account: account.clone(), kind: Some(DecisionKind::Credit), ..Default::default() };
+    assert_eq!(store.decisions(&credits, PAGE).await.unwrap().total, 0);
     let of_account = DecisionFilter { account, ..DecisionFilter::default() };
     assert_eq!(store.decisions(&of_account, PAGE).await.unwrap().items[0].id, id("a001"));
 }
@@ -112,10 +116,14 @@ async fn what_one_account_did_is_found_without_reading_the_rest() {
         ACCOUNT,
         STATEMENT,
         AUTHORIZATIONS_OF_ACCOUNT,
+        AUTHORIZATIONS_OF_ACCOUNT_FILTERED,
+        OPEN_AUTHORIZATIONS_OF_AMOUNT,
         CREDITS_OF_ACCOUNT,
+        CREDITS_OF_ACCOUNT_FILTERED,
         REVERSALS_OF_ACCOUNT,
         AMBIGUOUS_CREDITS_OF_ACCOUNT,
         DECISIONS_OF_ACCOUNT,
+        DECISIONS_OF_ACCOUNT_FILTERED,
         CHANGES_OF_ACCOUNT,
     ] {
         let steps = plan(&store, query).await;
@@ -126,6 +134,8 @@ async fn what_one_account_did_is_found_without_reading_the_rest() {
             assert!(!reads_a_table && !step.contains("B-TREE FOR ORDER BY"), "{step}: {query}");
         }
     }
+    let twins = plan(&store, OPEN_AUTHORIZATIONS_OF_AMOUNT).await;
+    assert!(twins.iter().any(|step| step.contains("authorizations_unused")), "{twins:?}");
     let waiting = plan(&store, CREDITS_IN_PROGRESS).await;
     assert!(waiting.iter().any(|step| step == "SCAN credits USING INDEX credits_in_progress"), "{waiting:?}");
 }
