@@ -72,7 +72,7 @@ pub fn start_logs(settings: &LogSettings) -> Result<(), LogError> {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(env_filter).with_target(false);
+    let lines = tracing_subscriber::fmt().with_env_filter(env_filter);
     let started = if as_json {
         lines.json().flatten_event(true).with_span_list(false).finish().try_init()
     } else {

@@ -87,3 +87,42 @@ fn note(method: &str, route: &str, status: StatusCode, latency: Duration) {
         tracing::info!(method, route, status, latency_us, "answered");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, init_service, try_call_service};
+    use actix_web::{App, HttpResponse, web};
+    use tracing_actix_web::TracingLogger;
+
+    async fn panics() -> HttpResponse {
+        panic!("as a mistake of ours would")
+    }
+
+    #[actix_web::test]
+    async fn a_handler_that_panics_is_a_500_with_its_request_id() {
+        let app = App::new()
+            .wrap(from_fn(observe))
+            .wrap(TracingLogger::<RequestSpan>::new())
+            .service(web::resource("/panics").get(panics));
+        let service = init_service(app).await;
+        let outcome = try_call_service(&service, TestRequest::get().uri("/panics").to_request()).await;
+        let answer = outcome.map(ServiceResponse::into_parts).unwrap_err().error_response();
+        assert_eq!(answer.status(), HttpError::Internal.status_code());
+        assert!(answer.headers().contains_key(REQUEST_ID));
+    }
+
+    #[actix_web::test]
+    async fn a_wrong_method_is_answered_in_the_form_of_errors_and_names_the_right_one() {
+        let app = App::new()
+            .wrap(from_fn(observe))
+            .wrap(TracingLogger::<RequestSpan>::new())
+            .service(web::resource("/panics").get(panics));
+        let service = init_service(app).await;
+        let answer = try_call_service(&service, TestRequest::post().uri("/panics").to_request()).await.unwrap();
+        assert_eq!(answer.headers().get("allow").unwrap(), "GET");
+        let body = actix_web::test::read_body(answer).await;
+        assert!(body.starts_with(b"{\"success\":false,\"error\":{\"code\":\"METHOD_NOT_ALLOWED\""));
+    }
+}
