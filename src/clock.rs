@@ -74,6 +74,11 @@ pub fn fresh_id() -> TrackingId {
     TrackingId(Uuid::now_v7())
 }
 
+/// A fresh key that nobody can guess: 128 random bits, hexadecimal.
+pub fn fresh_key() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

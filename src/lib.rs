@@ -11,8 +11,10 @@
 //! - [`commit`]: the queue, the batch, the one commit
 //! - [`views`], [`explain`]: what people are shown, over the admin API and on the command line
 //! - [`http`]: the signed edge, the admin API, the enrolment page
+//! - [`startup`]: assembling all of it, and taking it apart in order
 //! - [`cli`]: one file per command
 
+pub mod cli;
 pub mod clock;
 pub mod commit;
 pub mod config;
@@ -21,6 +23,7 @@ pub mod domain;
 pub mod explain;
 pub mod http;
 pub mod rules;
+pub mod startup;
 pub mod store;
 pub mod telemetry;
 pub mod toml_text;

@@ -1,1 +1,18 @@
-fn main() {}
+//! The command line; everything it does is in the library.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+use vna_partner::cli::{self, CommandLine};
+use vna_partner::config::Environment;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let command_line = CommandLine::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime cannot start")?;
+    Ok(runtime.block_on(cli::run(command_line, &Environment::of_process())))
+}

@@ -1,0 +1,174 @@
+//! Assembling: settings to an open store, an engine and a listening server; and taking it apart in order.
+//!
+//! The order of stopping is what an orderly stop is: no new connections, the requests that were taken are answered, the
+//! writer commits what it holds, the store is closed.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::commit::{self, Engine, Limits};
+use crate::config::{DatabaseKind, DatabaseUrl, Settings};
+use crate::decide::Context;
+use crate::http::{self, AppState};
+use crate::rules::{RuleSet, RulesError};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Reads, Store, StoreError};
+
+/// Why the server, or the books alone, cannot be opened. One line each, which says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(
+        "there is no signing key; set VNA_SIGNING_KEYS to the key that Leap handed over, or VNA_SIGNING_KEYS_FILE to a \
+         file that holds it"
+    )]
+    NoSigningKey,
+    #[error("the rules file {path} cannot be read: {why}", path = path.display())]
+    UnreadableRules { path: PathBuf, why: io::Error },
+    #[error("{}", in_one_line(.0))]
+    WrongRules(#[from] RulesError),
+    #[error("this build serves sqlite:// databases only; write DATABASE_URL as sqlite://vna-partner.db")]
+    NoSuchStore,
+    #[error("{url}: {why}")]
+    Store { url: String, why: StoreError },
+    #[error("cannot listen on {address}: {why}; stop whatever listens there, or set VNA_BIND to another address")]
+    Bind { address: SocketAddr, why: io::Error },
+    #[error("the server cannot start: {0}")]
+    Serve(io::Error),
+}
+
+impl StartError {
+    /// Whether the settings are at fault rather than the machine.
+    pub fn is_misuse(&self) -> bool {
+        matches!(self, Self::NoSigningKey | Self::UnreadableRules { .. } | Self::WrongRules(_) | Self::NoSuchStore)
+    }
+}
+
+/// The rules that the settings name.
+///
+/// # Errors
+/// A file that cannot be read or is wrong.
+pub fn load_rules(path: Option<&Path>) -> Result<RuleSet, StartError> {
+    let Some(path) = path else { return Ok(RuleSet::builtin()) };
+    let text =
+        std::fs::read_to_string(path).map_err(|why| StartError::UnreadableRules { path: path.to_owned(), why })?;
+    Ok(RuleSet::parse(&text, &path.display().to_string())?)
+}
+
+/// The store and what its commands are decided by.
+pub struct Books {
+    pub store: Arc<SqliteStore>,
+    pub context: Arc<Context>,
+    pub clock: Clock,
+}
+
+impl Books {
+    /// Reads the rules, opens the database, creates it where it is missing and brings it up to date.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let context = Context {
+            policy: settings.policy.clone(),
+            rules: load_rules(settings.rules.as_deref())?,
+            display_prefix: settings.accounts.display_prefix.clone(),
+        };
+        let failed = |why| StartError::Store { url: settings.database_url.to_string(), why };
+        let store = open_store(&settings.database_url).await?;
+        let rules = &context.rules;
+        store.remember_rules(rules.version(), rules.text(), clock.now()).await.map_err(failed)?;
+        Ok(Self { store: Arc::new(store), context: Arc::new(context), clock })
+    }
+
+    pub fn reads(&self) -> Arc<dyn Reads> {
+        self.store.clone()
+    }
+
+    /// Starts the writer; whoever does so stops it before closing the books.
+    pub fn start_engine(&self) -> (Engine, commit::Running) {
+        Engine::start(self.store.clone(), self.context.clone(), self.clock.clone(), Limits::default())
+    }
+
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+/// A server that answers.
+pub struct Running {
+    /// Where it listens; the port that was found where the settings ask for port 0.
+    pub address: SocketAddr,
+    pub engine: Engine,
+    pub reads: Arc<dyn Reads>,
+    http: http::Running,
+    writer: commit::Running,
+    books: Books,
+}
+
+impl Running {
+    /// Takes no more connections, answers all that was taken, commits, and closes the store.
+    pub async fn stop(self) {
+        self.http.stop().await;
+        self.writer.stop().await;
+        self.books.close().await;
+    }
+}
+
+/// Starts a server; it answers when this returns.
+///
+/// # Errors
+/// [`StartError`]; then nothing is left running.
+pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
+    if settings.signing_keys.is_empty() {
+        return Err(StartError::NoSigningKey);
+    }
+    let books = Books::open(&settings, clock.clone()).await?;
+    let (engine, writer) = books.start_engine();
+    match serve(settings, &books, engine.clone(), clock).await {
+        Ok((address, http)) => Ok(Running { address, engine, reads: books.reads(), http, writer, books }),
+        Err(error) => {
+            writer.stop().await;
+            books.close().await;
+            Err(error)
+        }
+    }
+}
+
+async fn serve(
+    settings: Settings,
+    books: &Books,
+    engine: Engine,
+    clock: Clock,
+) -> Result<(SocketAddr, http::Running), StartError> {
+    let url = settings.database_url.to_string();
+    let unbound = |why| StartError::Bind { address: settings.bind, why };
+    let listener = TcpListener::bind(settings.bind).map_err(unbound)?;
+    let address = listener.local_addr().map_err(unbound)?;
+    let state = AppState::open(Arc::new(settings.clone()), engine, books.reads(), clock, address)
+        .await
+        .map_err(|why| StartError::Store { url, why })?;
+    let http = http::start(listener, state).map_err(StartError::Serve)?;
+    Ok((address, http))
+}
+
+/// The first mistake, and where to see the others.
+fn in_one_line(error: &RulesError) -> String {
+    match error.mistakes.as_slice() {
+        [] => "the rules are wrong".to_owned(),
+        [only] => only.to_string(),
+        [first, others @ ..] => {
+            format!("{first} (and {} more: vna-partner rules check {})", others.len(), first.file)
+        }
+    }
+}
+
+async fn open_store(url: &DatabaseUrl) -> Result<SqliteStore, StartError> {
+    match url.kind() {
+        DatabaseKind::Sqlite => {
+            SqliteStore::open(url.expose()).await.map_err(|why| StartError::Store { url: url.to_string(), why })
+        }
+        DatabaseKind::Postgres => Err(StartError::NoSuchStore),
+    }
+}
