@@ -1,0 +1,16 @@
+//! The server over HTTP, as Leap and operators meet it. One binary, so that it is linked once.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod admin_accounts;
+mod admin_remittances;
+mod edge_bodies;
+mod edge_callers;
+mod edge_enrolment;
+mod edge_fields;
+mod edge_idempotency;
+mod edge_operations;
+mod edge_routes;
+mod edge_signature;
+mod openapi;
+mod support;
