@@ -29,7 +29,7 @@ mod migrate;
 mod person;
 mod reversal;
 mod rules;
-mod seed;
+pub mod seed;
 mod serve;
 mod shown;
 mod sign;

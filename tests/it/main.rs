@@ -12,5 +12,7 @@ mod edge_idempotency;
 mod edge_operations;
 mod edge_routes;
 mod edge_signature;
+mod limits;
 mod openapi;
+mod seeds;
 mod support;

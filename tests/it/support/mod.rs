@@ -13,8 +13,8 @@ mod server;
 pub use answer::Answer;
 pub use bodies::*;
 pub use browser::Browser;
-pub use leap::{Leap, sign};
-pub use operator::{NewAccount, Operator, account};
+pub use leap::sign;
+pub use operator::{Operator, account};
 pub use server::{ADMIN_KEY, KEY, START, Server, Setup};
 
 /// The account that [`Server::start`] opens for Ana, in MXN.

@@ -9,13 +9,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use vna_partner::cli::seed::seed_file;
 use vna_partner::clock::{Clock, Hands};
 use vna_partner::config::{Environment, Flags, Settings};
 use vna_partner::domain::{Span, Timestamp};
 
-use vna_partner::startup;
+use vna_partner::startup::{self, Books};
+use vna_partner::store::Reads;
 
 use super::leap::Leap;
 use super::operator::{NewAccount, Operator};
@@ -27,7 +30,7 @@ pub const ADMIN_KEY: &str = "an-admin-key-for-tests";
 /// Tuesday, 2026-03-10T18:00:00Z: noon in Mexico City, far from the end of a day, week or month.
 pub const START: Timestamp = Timestamp(1_773_165_600_000_000);
 
-/// A running server. Dropping it stops it in an orderly way and removes its store.
+/// A running server. Dropping it audits its books, stops it in an orderly way and removes its store.
 pub struct Server {
     setup: Setup,
     store: Arc<Store>,
@@ -54,6 +57,8 @@ struct Store {
 pub struct Setup {
     variables: BTreeMap<String, String>,
     rules: Option<String>,
+    /// The text of a seed file.
+    seed: Option<String>,
     start: Timestamp,
 }
 
@@ -75,6 +80,7 @@ impl Server {
         Setup {
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             rules: Some("rules = []".to_owned()),
+            seed: None,
             start: START,
         }
     }
@@ -131,17 +137,12 @@ impl Server {
         Setup { start: self.now, ..setup }.start_on(self.store.clone()).await
     }
 
-    /// The store's address, for a second process on it.
-    pub fn database_url(&self) -> &str {
-        &self.store.url
-    }
-
     fn stop(&mut self) {
         if let Some(Running { stop, thread }) = self.running.take() {
             drop(stop);
-            // A panic of the server's thread was printed there; a second one while unwinding would abort.
+            // What went wrong was printed there; a second panic while unwinding would abort.
             let stopped = thread.join();
-            assert!(stopped.is_ok() || std::thread::panicking(), "the server did not stop in an orderly way");
+            assert!(stopped.is_ok() || std::thread::panicking(), "the server did not stop well: see its own panic");
         }
     }
 }
@@ -178,6 +179,12 @@ impl Setup {
     /// The rules that the server has built in.
     pub fn built_in_rules(mut self) -> Self {
         self.rules = None;
+        self
+    }
+
+    /// Accounts of a seed file, there before the server starts.
+    pub fn seed(mut self, accounts: &Value) -> Self {
+        self.seed = Some(json!({ "accounts": accounts }).to_string());
         self
     }
 
@@ -221,12 +228,24 @@ impl Setup {
         let (clock, hands) = Clock::manual(self.start);
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = oneshot::channel();
+        let seed = self.seed.as_ref().map(|text| {
+            let path = store.folder.path().join("seed.json");
+            fs::write(&path, text).unwrap();
+            path
+        });
         let serve = async move {
+            if let Some(path) = seed {
+                let books = Books::open(&settings, clock.clone()).await.expect("the books can be opened");
+                seed_file(&books, &path).await.expect("the seed file is right");
+                books.close().await;
+            }
             let server = startup::start(settings, clock).await.expect("the server starts");
             tell.send(server.address).expect("the test waits for the address");
             // Ends with an error when the test drops its side, which is how it is told to stop.
             let _ = stopped.await;
+            let offenders = audit(&*server.reads).await;
             server.stop().await;
+            assert!(offenders.is_empty(), "the books are not sound: {offenders:#?}");
         };
         let thread = std::thread::Builder::new()
             .name("server".to_owned())
@@ -239,6 +258,15 @@ impl Setup {
         let now = self.start;
         Server { setup: self, store, address, hands, now, running: Some(Running { stop, thread }) }
     }
+}
+
+/// What the audit has to object to, with the claim that it breaks.
+async fn audit(reads: &dyn Reads) -> Vec<String> {
+    let checks = reads.audit().await.expect("the books can be audited");
+    checks
+        .iter()
+        .flat_map(|check| check.offenders.iter().map(move |offender| format!("{}: {offender}", check.claim)))
+        .collect()
 }
 
 impl Store {
