@@ -31,7 +31,9 @@ pub enum StartError {
     WrongRules(#[from] RulesError),
     #[error("this build serves sqlite:// databases only; write DATABASE_URL as sqlite://vna-partner.db")]
     NoSuchStore,
-    #[error("{url}: {why}")]
+    #[error("{path} cannot be made: its directory does not exist; make it, or set DATABASE_URL to another path", path = path.display())]
+    NoDirectory { path: PathBuf },
+    #[error("{url} cannot be used: {why}")]
     Store { url: String, why: StoreError },
     #[error("cannot listen on {address}: {why}; stop whatever listens there, or set VNA_BIND to another address")]
     Bind { address: SocketAddr, why: io::Error },
@@ -42,7 +44,14 @@ pub enum StartError {
 impl StartError {
     /// Whether the settings are at fault rather than the machine.
     pub fn is_misuse(&self) -> bool {
-        matches!(self, Self::NoSigningKey | Self::UnreadableRules { .. } | Self::WrongRules(_) | Self::NoSuchStore)
+        matches!(
+            self,
+            Self::NoSigningKey
+                | Self::UnreadableRules { .. }
+                | Self::WrongRules(_)
+                | Self::NoSuchStore
+                | Self::NoDirectory { .. }
+        )
     }
 }
 
@@ -167,6 +176,11 @@ fn in_one_line(error: &RulesError) -> String {
 async fn open_store(url: &DatabaseUrl) -> Result<SqliteStore, StartError> {
     match url.kind() {
         DatabaseKind::Sqlite => {
+            if let Some(path) = url.sqlite_file()
+                && path.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
+            {
+                return Err(StartError::NoDirectory { path });
+            }
             SqliteStore::open(url.expose()).await.map_err(|why| StartError::Store { url: url.to_string(), why })
         }
         DatabaseKind::Postgres => Err(StartError::NoSuchStore),

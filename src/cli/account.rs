@@ -66,7 +66,7 @@ A person's second account in one currency needs --account: it is opened only on 
         #[arg(long, value_name = "FILE")]
         person: PathBuf,
         /// AccountIdentifier [default: random digits with a check digit]
-        #[arg(long, value_parser = arguments::account_id)]
+        #[arg(long, value_parser = arguments::new_account_id)]
         account: Option<AccountId>,
         /// Tier, which rules may tell apart [default: standard]
         #[arg(long, value_parser = arguments::words)]
@@ -202,15 +202,25 @@ async fn carry_out(command: AccountCommand, desk: &Desk) -> Result<(), Failure> 
             show(answer, form)
         }
         Statement { account, page } => {
+            must_exist(desk, &account).await?;
             let listed = desk.reads().statement(&account, page.page()).await.map_err(unreadable)?;
             let view = ListView::<StatementLineView>::new(&listed, page.page());
             shown::list(&view, STATEMENT, page.form.json)
         }
         Changes { account, page } => {
+            if let Some(account) = &account {
+                must_exist(desk, account).await?;
+            }
             let listed = desk.reads().changes(&ChangeFilter { account }, page.page()).await.map_err(unreadable)?;
             shown::list(&ListView::<ChangeView>::new(&listed, page.page()), CHANGES, page.form.json)
         }
     }
+}
+
+/// An empty list would say that an account that does not exist has done nothing.
+async fn must_exist(desk: &Desk, account: &AccountId) -> Result<(), Failure> {
+    let found = desk.reads().account(account).await.map_err(unreadable)?;
+    found.map(|_| ()).ok_or_else(|| not_found("account"))
 }
 
 async fn list(desk: &Desk, filter: &AccountFilter, page: &PageArgs) -> Result<(), Failure> {

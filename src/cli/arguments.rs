@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::account::is_display_name;
 use crate::domain::{AccountId, Currency, JsonNumber, TrackingId};
+use crate::http::wire::fields::LONGEST_IDENTIFIER;
 use crate::store::Page;
 
 /// Which part of a list to show.
@@ -55,6 +56,15 @@ pub fn words(text: &str) -> Result<String, String> {
 
 pub fn account_id(text: &str) -> Result<AccountId, String> {
     words(text).map(AccountId::new)
+}
+
+/// The name of an account that is to be made.
+pub fn new_account_id(text: &str) -> Result<AccountId, String> {
+    if text.len() <= LONGEST_IDENTIFIER && AccountId::may_name_an_account(text) {
+        Ok(AccountId::new(text))
+    } else {
+        Err(format!("at most {LONGEST_IDENTIFIER} of visible ASCII without / ? # % and \\"))
+    }
 }
 
 pub fn tracking_id(text: &str) -> Result<TrackingId, String> {

@@ -57,8 +57,8 @@ pub fn text(checks: &[AuditCheck]) -> String {
     }
     let wrong = checks.iter().filter(|check| !check.offenders.is_empty()).count();
     _ = match wrong {
-        0 => writeln!(text, "The books are sound: {} checks.", checks.len()),
-        _ => writeln!(text, "The books are NOT sound: {wrong} of {} checks failed.", checks.len()),
+        0 => writeln!(text, "The books are sound: {}.", terminal::counted(checks.len(), "check")),
+        _ => writeln!(text, "The books are NOT sound: {wrong} of {} failed.", terminal::counted(checks.len(), "check")),
     };
     text
 }
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_clean_audit_says_what_it_checked() {
         let text = text(&[check(&[])]);
-        assert_eq!(text, "ok     postings sum to zero (7 checked)\nThe books are sound: 1 checks.\n");
+        assert_eq!(text, "ok     postings sum to zero (7 checked)\nThe books are sound: 1 check.\n");
     }
 
     #[test]

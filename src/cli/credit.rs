@@ -1,6 +1,6 @@
 //! `credit …`: what CreditFunds left behind, as the admin API's `/admin/credits`.
 
-use clap::Subcommand;
+use clap::{ArgAction, Subcommand};
 
 use super::arguments::{self, Form, PageArgs, Why};
 use super::desk::{Desk, not_found, unreadable};
@@ -45,7 +45,7 @@ pub enum CreditCommand {
         #[arg(value_name = "TRACKING", value_parser = arguments::tracking_id)]
         credit: TrackingId,
         /// Approved makes the money available, Failed undoes the credit
-        #[arg(long, value_parser = arguments::one_of(["Approved", "Failed"], is_approved))]
+        #[arg(long, action = ArgAction::Set, value_parser = arguments::one_of(["Approved", "Failed"], is_approved))]
         outcome: bool,
         #[command(flatten)]
         why: Why,

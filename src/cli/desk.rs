@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::failure::Failure;
 use crate::clock::Clock;
-use crate::config::{DatabaseKind, DatabaseUrl, Settings};
+use crate::config::Settings;
 use crate::decide::command::{Action, IdempotencyClaim, Operation};
 use crate::decide::outcome::{OperationAnswer, Refusal};
 use crate::decide::{Command, Outcome};
@@ -22,9 +21,10 @@ pub struct Desk {
 impl Desk {
     /// Opens a database that is already there: a misspelt path must not make an empty one.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, Failure> {
-        if let Some(path) = missing_file(&settings.database_url) {
-            return Err(Failure::Refused(format!(
-                "there is no database {path}; check DATABASE_URL, or make one with `vna-partner migrate`"
+        if let Some(path) = settings.database_url.sqlite_file().filter(|path| !path.exists()) {
+            return Err(Failure::Misused(format!(
+                "there is no database {}; check DATABASE_URL, or make one with `vna-partner migrate`",
+                path.display()
             )));
         }
         Ok(Self { books: open_books(settings, clock).await? })
@@ -84,16 +84,6 @@ pub fn unreadable(error: StoreError) -> Failure {
 /// The failure of a look-up that found nothing.
 pub fn not_found(what: &str) -> Failure {
     Failure::Refused(format!("there is no such {what}"))
-}
-
-/// The file of an SQLite address, where it is not there.
-fn missing_file(url: &DatabaseUrl) -> Option<String> {
-    if url.kind() != DatabaseKind::Sqlite {
-        return None;
-    }
-    let address = url.to_string();
-    let path = address.strip_prefix("sqlite://").or_else(|| address.strip_prefix("sqlite:"))?;
-    (!path.contains(":memory:") && !Path::new(path).exists()).then(|| path.to_owned())
 }
 
 /// Who acts: the user of the operating system that this process runs as, by name where the machine knows one.

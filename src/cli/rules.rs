@@ -53,8 +53,8 @@ pub fn check(args: &Check) -> Result<(), Failure> {
     let text = String::from_utf8(bytes).map_err(|_| Failure::Refused(format!("{name} is not UTF-8")))?;
     match RuleSet::parse(&text, &name.to_string()) {
         Ok(rules) => terminal::print_line(&format!(
-            "{name} is right: {} rules, version {}",
-            rules.rules().len(),
+            "{name} is right: {}, version {}",
+            terminal::counted(rules.rules().len(), "rule"),
             rules.version()
         )),
         Err(error) => {
@@ -67,7 +67,11 @@ pub fn check(args: &Check) -> Result<(), Failure> {
 /// The first that refuses gives the reason, so the order is a part of what is shown.
 fn text(rules: &RuleSet, path: Option<&Path>) -> String {
     let source = path.map_or_else(|| "the built-in rules".to_owned(), |path| path.display().to_string());
-    let mut text = format!("{source}, version {}: {} rules, in this order\n", rules.version(), rules.rules().len());
+    let mut text = format!(
+        "{source}, version {}: {}, in this order\n",
+        rules.version(),
+        terminal::counted(rules.rules().len(), "rule")
+    );
     for (place, rule) in rules.rules().enumerate() {
         // Writing to a String cannot fail.
         _ = writeln!(text, "\n{}. {} ({}, {})", place + 1, rule.id, rule.kind, rule.mode.as_str());
@@ -84,7 +88,7 @@ fn sentences(rule: &ListedRule) -> Vec<String> {
         let (window, zone) = (&counting.window, counting.window.time_zone());
         lines.push(format!("counted per {} in the window {} ({zone})", counting.per.as_str(), window.name()));
         lines.push(format!(
-            "an authorization that expires is {}, a credit that is reversed is {}",
+            "{} once an authorization ends unused, {} once a credit is reversed",
             kept(counting.on_expiry.as_str()),
             kept(counting.on_reversal.as_str())
         ));
@@ -97,7 +101,7 @@ fn sentences(rule: &ListedRule) -> Vec<String> {
 }
 
 fn kept(choice: &str) -> &'static str {
-    if choice == "keep" { "still counted" } else { "given back" }
+    if choice == "keep" { "counts on" } else { "counts no more" }
 }
 
 #[cfg(test)]
@@ -118,12 +122,12 @@ mode = \"shadow\"
         let rules = RuleSet::parse(file, "rules.toml").unwrap();
         let shown = text(&rules, Some(Path::new("rules.toml")));
         let expected = format!(
-            "rules.toml, version {}: 1 rules, in this order
+            "rules.toml, version {}: 1 rule, in this order
 
 1. ten-a-day (velocity, shadow)
    at most 10 transactions; more is refused as ByVelocity
    counted per account in the window calendar day (America/Mexico_City)
-   an authorization that expires is still counted, a credit that is reversed is given back
+   counts on once an authorization ends unused, counts no more once a credit is reversed
    for accounts of tier standard, gold
 ",
             rules.version()

@@ -67,18 +67,17 @@ fn announcement(settings: &Settings, running: &Running) -> String {
     };
     line("listening", &format!("http://{}, Leap's endpoints under {base}", running.address));
     line("store", &settings.database_url.to_string());
-    line("rules", &format!("{} rules, version {} ({source})", rules.rules().len(), rules.version()));
-    line("signing", &format!("{} accepted", counted(settings.signing_keys.len(), "key")));
+    line(
+        "rules",
+        &format!("{}, version {} ({source})", terminal::counted(rules.rules().len(), "rule"), rules.version()),
+    );
+    line("signing", &format!("{} accepted", terminal::counted(settings.signing_keys.len(), "key")));
     match settings.admin_keys.len() {
         0 => line("admin API", "off; set VNA_ADMIN_KEYS or VNA_ADMIN_KEYS_FILE to switch it on"),
-        keys => line("admin API", &format!("on under /admin, {}", counted(keys, "key"))),
+        keys => line("admin API", &format!("on under /admin, {}", terminal::counted(keys, "key"))),
     }
     for warning in &settings.warnings {
         line("warning", warning);
     }
     text
-}
-
-fn counted(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

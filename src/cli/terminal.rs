@@ -25,6 +25,11 @@ pub fn tell(text: &str) {
     _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
+/// `1 key`, `2 keys`.
+pub fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// Stored text must not be able to steer the terminal it is shown on.
 fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()

@@ -1,6 +1,7 @@
 //! The database's address, which may hold a password.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -23,6 +24,13 @@ pub enum DatabaseKind {
 impl DatabaseUrl {
     pub fn kind(&self) -> DatabaseKind {
         self.kind
+    }
+
+    /// The file of an SQLite address; `None` for Postgres, and for a database in memory.
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        let address = self.expose().split('?').next().unwrap_or_default();
+        let path = address.strip_prefix("sqlite://").or_else(|| address.strip_prefix("sqlite:"))?;
+        (path != ":memory:").then(|| PathBuf::from(path))
     }
 
     /// The whole address, for the driver alone.

@@ -36,6 +36,11 @@ impl AccountId {
         Self(format!("{digits}{}", (10 - sum % 10) % 10))
     }
 
+    /// Whether a new account may be named so: it becomes a part of paths, so visible ASCII without `/ ? # % \`.
+    pub fn may_name_an_account(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#%\\".contains(&byte))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -184,21 +184,22 @@ struct Place {
 impl Place {
     /// A directory of the user's alone; one that is named must hold no demo yet.
     fn make(named: Option<&Path>) -> Result<Self, Failure> {
-        let place = match named {
-            Some(path) => Self { path: path.to_owned(), is_temporary: false },
-            None => {
-                Self { path: std::env::temp_dir().join(format!("vna-partner-demo-{}", fresh_id())), is_temporary: true }
-            }
+        let (path, is_temporary) = match named {
+            Some(path) => (path.to_owned(), false),
+            None => (std::env::temp_dir().join(format!("vna-partner-demo-{}", fresh_id())), true),
         };
-        let path = &place.path;
         if path.join("demo.db").exists() {
             return Err(Failure::Misused(format!(
                 "{} holds a demo already, and the story needs a fresh one; name another directory or remove it",
                 path.display()
             )));
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| unwritable(path, &error))?;
-        Ok(place)
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        // The settings that are written into it name it from anywhere.
+        match made.and_then(|()| fs::canonicalize(&path)) {
+            Ok(path) => Ok(Self { path, is_temporary }),
+            Err(error) => Err(unwritable(&path, &error)),
+        }
     }
 
     fn remove(self) {

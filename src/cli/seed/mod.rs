@@ -55,7 +55,7 @@ CSV: the same names as columns, nested ones joined by dots, list items numbered,
 PersonalDocuments.1.Number. An empty cell is an absent field.
 
 A row that contradicts what is stored is an error that names it, and nothing of its file is written. While a large file
-is written, a server on the same database waits.")]
+is written, a server on the same database answers 503: seed before it starts, or at a quiet hour.")]
 pub struct Seed {
     /// Files to load, .json or .csv
     #[arg(required = true, value_name = "FILE")]
@@ -72,7 +72,7 @@ pub async fn run(args: &Seed, settings: &Settings, clock: Clock) -> Result<(), F
     for path in &args.files {
         seeded = match seed_file(&books, path).await {
             Ok(count) => terminal::print_line(&format!(
-                "{}: {} accounts created, {} were there already",
+                "{}: {} created, {} already there",
                 path.display(),
                 count.created,
                 count.unchanged

@@ -20,10 +20,14 @@ pub fn read(row: &str) -> Result<SeedAccount, (Option<String>, String)> {
     let object = &document.object;
     let id = identifier(object, "AccountIdentifier");
     let named = id.clone().ok().flatten();
-    required(id, "AccountIdentifier").and_then(|id| account(object, AccountId::new(id))).map_err(|why| (named, why))
+    required(id, "AccountIdentifier").and_then(|id| account(object, &id)).map_err(|why| (named, why))
 }
 
-fn account(object: &Object<'_>, id: AccountId) -> Result<SeedAccount, String> {
+fn account(object: &Object<'_>, id: &str) -> Result<SeedAccount, String> {
+    if !AccountId::may_name_an_account(id) {
+        return Err("AccountIdentifier must be visible ASCII without / ? # % and \\".to_owned());
+    }
+    let id = AccountId::new(id);
     if let Some(unknown) = fields::unknown(object) {
         return Err(format!("unknown field {unknown}"));
     }

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::parameters::unknown;
-use crate::domain::{Currency, Document, JsonNumber, PersonalData};
+use crate::domain::{AccountId, Currency, Document, JsonNumber, PersonalData};
 use crate::http::HttpError;
 use crate::http::json::Object;
 use crate::http::wire::fields::{LONGEST_IDENTIFIER, Read, currency, required, text};
@@ -49,8 +49,7 @@ impl<'o, 'a> Form<'o, 'a> {
     pub fn account_identifier(&self) -> Result<Option<String>, HttpError> {
         let name = "accountIdentifier";
         let given = text(self.0, name, LONGEST_IDENTIFIER).map_err(HttpError::invalid)?;
-        let is_sound = |id: &String| id.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#%\\".contains(&byte));
-        if given.as_ref().is_none_or(is_sound) {
+        if given.as_deref().is_none_or(AccountId::may_name_an_account) {
             Ok(given)
         } else {
             Err(HttpError::invalid(format!("{name} must be visible ASCII without / ? # % and \\")))
