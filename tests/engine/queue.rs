@@ -1,0 +1,75 @@
+//! The queue: what is taken is answered, what cannot be taken is told at once.
+
+use vna_partner::commit::{Limits, SubmitError};
+
+use crate::{Bank, an_authorization, authorized};
+
+#[tokio::test]
+async fn a_full_queue_is_told_at_once_and_nothing_is_written() {
+    let bank = Bank::open_with("rules = []", Limits { queue: 3, batch: 2 }).await;
+    let gate = bank.store.hold().await;
+    let mut taken = vec![bank.hand_in(an_authorization()).await];
+    bank.store.one_begins().await;
+    for _ in 0..3 {
+        taken.push(bank.hand_in(an_authorization()).await);
+    }
+    // The store is held: this returns at all only because it waits for nothing.
+    let surplus = an_authorization();
+    assert_eq!(bank.engine.submit(surplus.clone()).await, Err(SubmitError::Overloaded));
+    drop(gate);
+    for answer in taken {
+        assert!(authorized(&answer.await.unwrap()));
+    }
+    assert!(!bank.has(surplus.id).await);
+    assert!(authorized(&bank.engine.submit(surplus).await), "there is room again");
+    bank.close().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_cancels_nothing() {
+    let bank = Bank::open("rules = []").await;
+    let gate = bank.store.hold().await;
+    let (deciding, waiting) = (an_authorization(), an_authorization());
+    let first = bank.hand_in(deciding.clone()).await;
+    bank.store.one_begins().await;
+    let second = bank.hand_in(waiting.clone()).await;
+    for caller in [first, second] {
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+    }
+    drop(gate);
+    assert!(authorized(&bank.engine.submit(an_authorization()).await));
+    assert!(bank.has(deciding.id).await && bank.has(waiting.id).await);
+    bank.close().await;
+}
+
+#[tokio::test]
+async fn an_orderly_stop_answers_all_that_was_taken() {
+    let bank = Bank::open_with("rules = []", Limits { queue: 100, batch: 7 }).await;
+    let gate = bank.store.hold().await;
+    let mut taken = vec![bank.hand_in(an_authorization()).await];
+    bank.store.one_begins().await;
+    for _ in 0..50 {
+        taken.push(bank.hand_in(an_authorization()).await);
+    }
+    let engine = bank.engine.clone();
+    let stopping = tokio::spawn(bank.running.stop());
+    tokio::task::yield_now().await;
+    drop(gate);
+    stopping.await.unwrap();
+    for answer in taken {
+        assert!(authorized(&answer.await.unwrap()));
+    }
+    assert_eq!(engine.submit(an_authorization()).await, Err(SubmitError::Stopping));
+    bank.bench.assert_books_are_sound().await;
+}
+
+#[tokio::test]
+async fn a_lone_request_is_a_batch_of_one() {
+    let bank = Bank::open("rules = []").await;
+    for _ in 0..3 {
+        assert!(authorized(&bank.engine.submit(an_authorization()).await));
+        bank.store.one_begins().await;
+    }
+    bank.close().await;
+}

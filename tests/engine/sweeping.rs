@@ -1,0 +1,88 @@
+//! The sweep: what is overdue on idle subjects is given back, and no decision depends on it.
+
+use vna_partner::decide::{Command, Outcome};
+use vna_partner::domain::{AuthorizationState, Span, SubjectKey, SubjectKind, TrackingId};
+use vna_partner::store::Reads;
+
+use crate::bench::{authorize, credit, request, second};
+use crate::{ACCOUNT, Bank, SENDER, an_authorization, authorized};
+
+const ONE: &str = "[[rules]]\nid = 'one'\ntype = 'velocity'\nmax = 1\nwindow = { rolling = '24h' }";
+
+impl Bank {
+    async fn state_of(&self, authorization: TrackingId) -> AuthorizationState {
+        self.bench.store.authorization(authorization).await.unwrap().unwrap().state
+    }
+
+    async fn sweep(&self, at: i64) -> usize {
+        let subject = SubjectKey::new(SubjectKind::Account, ACCOUNT);
+        match self.engine.submit(request(second(at), Command::Sweep(subject))).await {
+            Ok(Outcome::Swept { released }) => released,
+            other => panic!("no answer to a sweep: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_account_is_swept_without_anybody_asking() {
+    let bank = Bank::open(ONE).await;
+    let overdue = an_authorization();
+    assert!(authorized(&bank.engine.submit(overdue.clone()).await));
+    bank.store.one_begins().await;
+    // It expires after a minute; the sweep leaves alone what became due within the last one.
+    bank.hands.advance(Span::seconds(121));
+    bank.store.one_begins().await;
+    // Behind the sweep in the queue, and on another account.
+    bank.engine.submit(request(second(122), authorize("B", 100, SENDER))).await.unwrap();
+    assert_eq!(bank.state_of(overdue.id).await, AuthorizationState::Expired);
+    bank.close().await;
+}
+
+#[tokio::test]
+async fn a_sweep_gives_back_what_is_due_by_then_and_once() {
+    let bank = Bank::open("rules = []").await;
+    let (early, late) = (an_authorization(), request(second(30), authorize(ACCOUNT, 100, SENDER)));
+    for authorization in [&early, &late] {
+        assert!(authorized(&bank.engine.submit(authorization.clone()).await));
+    }
+    assert_eq!(bank.sweep(60).await, 0);
+    assert_eq!(bank.sweep(61).await, 1);
+    assert_eq!(bank.sweep(61).await, 0);
+    assert_eq!(bank.state_of(early.id).await, AuthorizationState::Expired);
+    assert_eq!(bank.state_of(late.id).await, AuthorizationState::Open);
+    bank.close().await;
+}
+
+#[tokio::test]
+async fn an_authorization_that_was_used_is_not_swept() {
+    let bank = Bank::open("rules = []").await;
+    let used = an_authorization();
+    bank.engine.submit(used.clone()).await.unwrap();
+    bank.engine.submit(request(second(2), credit(ACCOUNT, used.id))).await.unwrap();
+    assert_eq!(bank.sweep(1_000).await, 0);
+    assert_eq!(bank.state_of(used.id).await, AuthorizationState::Credited);
+    bank.close().await;
+}
+
+/// At each of these seconds an authorization is tried; one is allowed at a time, and each expires after a minute.
+#[tokio::test]
+async fn no_verdict_depends_on_whether_a_sweep_ran() {
+    let tried = [1, 30, 60, 61, 62, 120, 121, 181, 182, 300];
+    let mut verdicts = Vec::new();
+    for sweeps in [false, true] {
+        let bank = Bank::open(ONE).await;
+        let mut told = Vec::new();
+        for at in tried {
+            if sweeps {
+                bank.sweep(at).await;
+            }
+            let answer = bank.engine.submit(request(second(at), authorize(ACCOUNT, 100, SENDER))).await;
+            told.push((at, authorized(&answer)));
+        }
+        verdicts.push(told);
+        bank.close().await;
+    }
+    assert_eq!(verdicts[0], verdicts[1]);
+    let allowed: Vec<i64> = verdicts[0].iter().filter(|(_, allowed)| *allowed).map(|(at, _)| *at).collect();
+    assert_eq!(allowed, [1, 61, 121, 181, 300]);
+}

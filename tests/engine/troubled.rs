@@ -1,0 +1,141 @@
+//! A store that fails when it is told to, over a real one.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
+use vna_partner::decide::{Changes, Loaded, Wanted};
+use vna_partner::domain::{AccountId, SubjectKey, Timestamp, TrackingId};
+use vna_partner::store::sqlite::SqliteStore;
+use vna_partner::store::{Batch, Store, StoreError};
+
+/// What is wrong with the store.
+#[derive(Debug, Clone, Default)]
+pub enum Trouble {
+    #[default]
+    None,
+    /// No transaction can be opened.
+    Away,
+    /// A constraint refuses whatever is written with this decision.
+    Refuses(TrackingId),
+    /// This account's series are spoilt in a way that the core cannot live with.
+    Spoils(AccountId),
+    /// Commits are rolled back, and their answers lost.
+    LosesCommits,
+    /// Commits are durable, and their answers lost.
+    LosesAnswers,
+    /// As before, and the first question after the commit is not answered either.
+    LosesAnswersAndOneQuestion,
+}
+
+pub struct TroubledStore {
+    store: Arc<SqliteStore>,
+    trouble: Arc<Mutex<Trouble>>,
+    gate: Arc<tokio::sync::Mutex<()>>,
+    /// One permit for each transaction that was asked for.
+    begun: Semaphore,
+}
+
+impl TroubledStore {
+    pub fn over(store: Arc<SqliteStore>) -> Self {
+        Self { store, trouble: Arc::default(), gate: Arc::default(), begun: Semaphore::new(0) }
+    }
+
+    pub fn set(&self, trouble: Trouble) {
+        *self.trouble.lock().unwrap() = trouble;
+    }
+
+    /// Lets no transaction begin until the guard is dropped.
+    pub async fn hold(&self) -> OwnedMutexGuard<()> {
+        self.gate.clone().lock_owned().await
+    }
+
+    /// Waits until one more transaction is asked for.
+    pub async fn one_begins(&self) {
+        self.begun.acquire().await.unwrap().forget();
+    }
+
+    fn trouble(&self) -> Trouble {
+        self.trouble.lock().unwrap().clone()
+    }
+}
+
+fn away() -> StoreError {
+    StoreError::Unavailable("as the test wants it".to_owned())
+}
+
+#[async_trait]
+impl Store for TroubledStore {
+    async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
+        self.begun.add_permits(1);
+        drop(self.gate.lock().await);
+        match self.trouble() {
+            Trouble::Away => Err(away()),
+            _ => Ok(Box::new(TroubledBatch { batch: self.store.begin().await?, trouble: self.trouble.clone() })),
+        }
+    }
+
+    async fn was_committed(&self, batch: TrackingId) -> Result<bool, StoreError> {
+        if matches!(self.trouble(), Trouble::LosesAnswersAndOneQuestion) {
+            self.set(Trouble::LosesAnswers);
+            return Err(away());
+        }
+        self.store.was_committed(batch).await
+    }
+
+    async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
+        self.store.overdue_subjects(at, limit).await
+    }
+
+    async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
+        self.store.remember_rules(version, text, at).await
+    }
+
+    async fn forget_before(&self, at: Timestamp) -> Result<(), StoreError> {
+        self.store.forget_before(at).await
+    }
+}
+
+struct TroubledBatch {
+    batch: Box<dyn Batch>,
+    trouble: Arc<Mutex<Trouble>>,
+}
+
+impl TroubledBatch {
+    fn trouble(&self) -> Trouble {
+        self.trouble.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Batch for TroubledBatch {
+    async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
+        let mut loaded = self.batch.load(wanted).await?;
+        if let Trouble::Spoils(account) = self.trouble() {
+            for series in loaded.series.iter_mut().filter(|series| series.key.subject.key == account.as_str()) {
+                series.events = i64::MAX;
+            }
+        }
+        Ok(loaded)
+    }
+
+    async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        match self.trouble() {
+            Trouble::Refuses(guilty) if changes.decisions.iter().any(|decision| decision.id == guilty) => {
+                Err(StoreError::Conflict("as the test wants it".to_owned()))
+            }
+            _ => self.batch.write(changes).await,
+        }
+    }
+
+    async fn commit(self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
+        match self.trouble() {
+            Trouble::LosesCommits => Err(away()),
+            Trouble::LosesAnswers | Trouble::LosesAnswersAndOneQuestion => {
+                self.batch.commit(batch, at).await?;
+                Err(away())
+            }
+            _ => self.batch.commit(batch, at).await,
+        }
+    }
+}
