@@ -158,6 +158,15 @@ fn the_image_gets_every_file_that_is_compiled_in() {
     }));
 }
 
+#[test]
+fn the_image_gets_every_target_that_the_manifest_names() {
+    let ignored = fs::read_to_string(root().join(".dockerignore")).expect(".dockerignore is there");
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml is there");
+    for (table, folder) in [("[[bench]]", "!benches"), ("[[test]]", "!tests"), ("[[example]]", "!examples")] {
+        assert!(!manifest.contains(table) || ignored.lines().any(|line| line == folder), "{table} needs {folder}");
+    }
+}
+
 /// One line of production code, without its comment.
 struct CodeLine {
     path: String,

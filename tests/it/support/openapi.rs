@@ -56,6 +56,22 @@ impl Contract {
         }
     }
 
+    /// What is not as the contract says.
+    pub fn check(&self, exchange: &Exchange<'_>) -> Result<(), String> {
+        let (path, query) = exchange.path.split_once('?').unwrap_or((exchange.path, ""));
+        let Some(template) = self.template_of(path) else {
+            return self.check_refused(exchange, if path.starts_with("/admin") { &[401, 404] } else { &[404] });
+        };
+        let at = format!("#/paths/{}/{}", escape(&template), exchange.method.to_lowercase());
+        if self.follow(&at).is_none() {
+            return self.check_refused(exchange, &[405]);
+        }
+        if !exchange.off_contract {
+            self.check_request(&at, query, exchange).map_err(|why| format!("the request: {why}"))?;
+        }
+        self.check_answer(&at, exchange).map_err(|why| format!("the answer: {why}"))
+    }
+
     /// Checks every example of the document against its schema; returns how many there were.
     pub fn check_examples(&self) -> Result<usize, String> {
         let mut found = Vec::new();
@@ -73,21 +89,6 @@ impl Contract {
 
     fn new(file: &'static str) -> Self {
         Self { file, document: read(file), validators: Mutex::default() }
-    }
-
-    fn check(&self, exchange: &Exchange<'_>) -> Result<(), String> {
-        let (path, query) = exchange.path.split_once('?').unwrap_or((exchange.path, ""));
-        let Some(template) = self.template_of(path) else {
-            return self.check_refused(exchange, if path.starts_with("/admin") { &[401, 404] } else { &[404] });
-        };
-        let at = format!("#/paths/{}/{}", escape(&template), exchange.method.to_lowercase());
-        if self.follow(&at).is_none() {
-            return self.check_refused(exchange, &[405]);
-        }
-        if !exchange.off_contract {
-            self.check_request(&at, query, exchange).map_err(|why| format!("the request: {why}"))?;
-        }
-        self.check_answer(&at, exchange).map_err(|why| format!("the answer: {why}"))
     }
 
     /// The path of the document that a real path is an instance of.
