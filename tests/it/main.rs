@@ -4,6 +4,7 @@
 
 mod admin_accounts;
 mod admin_remittances;
+mod concurrency;
 mod edge_bodies;
 mod edge_callers;
 mod edge_enrolment;

@@ -13,7 +13,7 @@ mod server;
 pub use answer::Answer;
 pub use bodies::*;
 pub use browser::Browser;
-pub use leap::sign;
+pub use leap::{Leap, sign};
 pub use operator::{Operator, account};
 pub use server::{ADMIN_KEY, KEY, START, Server, Setup};
 
