@@ -9,7 +9,6 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the stopwatch")]
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -80,12 +79,15 @@ async fn main() {
     let inside = inside_the_store(&store, &context, &clock, calls).await;
     store.close().await;
 
-    let variables = BTreeMap::from(
-        [("DATABASE_URL", url.as_str()), ("VNA_SIGNING_KEYS", KEY), ("VNA_BIND", "127.0.0.1:0"),
-         ("VNA_RULES", rules_file.to_str().unwrap())]
-        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    let environment = Environment::new(
+        folder.path(),
+        [
+            ("DATABASE_URL", url.as_str()),
+            ("VNA_SIGNING_KEYS", KEY),
+            ("VNA_BIND", "127.0.0.1:0"),
+            ("VNA_RULES", rules_file.to_str().unwrap()),
+        ],
     );
-    let environment = Environment { variables, directory: folder.path().to_owned() };
     let settings = Settings::load(&Flags::default(), &environment).unwrap();
     let server = startup::start(settings, clock).await.unwrap();
     let over_http = over_http(&format!("http://{}/TxAuthorization", server.address), calls).await;
