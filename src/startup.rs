@@ -71,6 +71,8 @@ pub struct Books {
     pub store: Arc<SqliteStore>,
     pub context: Arc<Context>,
     pub clock: Clock,
+    /// For messages.
+    url: String,
 }
 
 impl Books {
@@ -84,20 +86,24 @@ impl Books {
             rules: load_rules(settings.rules.as_deref())?,
             display_prefix: settings.accounts.display_prefix.clone(),
         };
-        let failed = |why| StartError::Store { url: settings.database_url.to_string(), why };
-        let store = open_store(&settings.database_url).await?;
-        let rules = &context.rules;
-        store.remember_rules(rules.version(), rules.text(), clock.now()).await.map_err(failed)?;
-        Ok(Self { store: Arc::new(store), context: Arc::new(context), clock })
+        let store = Arc::new(open_store(&settings.database_url).await?);
+        Ok(Self { store, context: Arc::new(context), clock, url: settings.database_url.to_string() })
     }
 
     pub fn reads(&self) -> Arc<dyn Reads> {
         self.store.clone()
     }
 
-    /// Starts the writer; whoever does so stops it before closing the books.
-    pub fn start_engine(&self) -> (Engine, commit::Running) {
-        Engine::start(self.store.clone(), self.context.clone(), self.clock.clone(), Limits::default())
+    /// Keeps the text of the rules, so that what they decide can be replayed, and starts the writer. Whoever does so
+    /// stops it before closing the books. What only reads has no need of it, and then waits for no writer.
+    ///
+    /// # Errors
+    /// [`StartError::Store`] where the database takes no write.
+    pub async fn start_engine(&self) -> Result<(Engine, commit::Running), StartError> {
+        let rules = &self.context.rules;
+        let kept = self.store.remember_rules(rules.version(), rules.text(), self.clock.now()).await;
+        kept.map_err(|why| StartError::Store { url: self.url.clone(), why })?;
+        Ok(Engine::start(self.store.clone(), self.context.clone(), self.clock.clone(), Limits::default()))
     }
 
     pub async fn close(self) {
@@ -134,7 +140,13 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         return Err(StartError::NoSigningKey);
     }
     let books = Books::open(&settings, clock.clone()).await?;
-    let (engine, writer) = books.start_engine();
+    let (engine, writer) = match books.start_engine().await {
+        Ok(started) => started,
+        Err(error) => {
+            books.close().await;
+            return Err(error);
+        }
+    };
     match serve(settings, &books, engine.clone(), clock).await {
         Ok((address, http)) => Ok(Running { address, engine, reads: books.reads(), http, writer, books }),
         Err(error) => {

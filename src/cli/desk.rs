@@ -47,7 +47,7 @@ impl Desk {
     ) -> Result<OperationAnswer, Failure> {
         let operation = Operation { who: user(), why: why.to_owned(), action };
         let request = self.books.clock.receive(Command::Operate(operation), idempotency);
-        let (engine, running) = self.books.start_engine();
+        let (engine, running) = self.books.start_engine().await.map_err(start_failure)?;
         let outcome = engine.submit(request).await;
         running.stop().await;
         match outcome {

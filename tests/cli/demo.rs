@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::program::{Desk, in_repository, post};
+use crate::program::{Desk, in_repository, post, stop};
 
 #[test]
 fn every_answer_of_the_story_is_as_it_should_be() {
@@ -14,6 +14,7 @@ fn every_answer_of_the_story_is_as_it_should_be() {
     let told = desk.well(&["demo", "--once"]);
     for said in [
         "POST /CreateAccount",
+        "POST /GetCreateAccountUrl",
         "POST /TxAuthorization",
         "POST /CreditFunds",
         "POST /GetCreditStatus",
@@ -56,8 +57,7 @@ async fn the_signed_request_that_the_demo_prints_works_when_it_is_pasted() {
     let key = admin.split("X-API-Key: ").nth(1).unwrap().trim_end_matches('\'');
     let account = reqwest::Client::new().get(url).header("X-API-Key", key).send().await.unwrap();
     assert_eq!(account.json::<Value>().await.unwrap()["data"]["displayName"], "MC-1234");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    assert_eq!(stop(&mut child), 0);
 }
 
 #[tokio::test]

@@ -127,9 +127,7 @@ pub struct Server {
 impl Server {
     /// Asks it to stop, and waits until it has.
     pub fn stop(mut self) -> i32 {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.child.wait().unwrap().code().unwrap_or(-1)
+        stop(&mut self.child)
     }
 
     /// Sends a signed body; the answer.
@@ -145,6 +143,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Asks a process to stop, and waits until it has; its exit code.
+pub fn stop(child: &mut Child) -> i32 {
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    child.wait().unwrap().code().unwrap_or(-1)
 }
 
 pub async fn post(url: &str, signature: &str, body: &str) -> serde_json::Value {

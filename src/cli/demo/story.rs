@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::leap::{Body, Exchange, Leap};
-use super::people::{BLOCKED_BY_LAW, ONE_A_DAY, PERSON_BLOCKED, PERSON_NEW, PERSON_VELOCITY, SENDER};
+use super::people::{BLOCKED_BY_LAW, ONE_A_DAY, PERSON_BLOCKED, PERSON_ENROLLING, PERSON_NEW, PERSON_VELOCITY, SENDER};
 use crate::cli::failure::Failure;
 use crate::cli::{audit, explain, terminal};
 use crate::clock::Clock;
@@ -36,6 +36,7 @@ impl Story {
     /// Tells it all. The number of answers that were not what the story says, and the account it opened.
     pub async fn tell(mut self) -> Result<Told, Failure> {
         let account = self.open_an_account().await?;
+        self.offer_enrolment().await?;
         let credit = self.remit(&account).await?;
         self.refusals(&account).await?;
         self.reverse(&account, &credit).await?;
@@ -54,6 +55,13 @@ impl Story {
         let opened = self.call("/CreateAccount", &body).await?;
         self.expect(&opened, &[("/Success", json!(true))])?;
         Ok(text(&opened, "/AccountIdentifier"))
+    }
+
+    async fn offer_enrolment(&mut self) -> Result<(), Failure> {
+        self.heading("Another receiver is to enrol by themselves: Leap gets a link to this server's own page")?;
+        let body = Body::default().json("PersonalData", PERSON_ENROLLING);
+        let offered = self.call("/GetCreateAccountUrl", &body).await?;
+        self.expect(&offered, &[("/Success", json!(true))])
     }
 
     async fn remit(&mut self, account: &str) -> Result<String, Failure> {

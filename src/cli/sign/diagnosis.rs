@@ -197,7 +197,21 @@ fn body_variants(body: &[u8]) -> Vec<Variant<'_>> {
     if let Some(sorted) = with_sorted_keys(text) {
         add(sorted.into_bytes().into(), "over the same JSON without blanks and with its keys sorted");
     }
+    with_line_ends(&mut variants);
     variants
+}
+
+/// Each again with a line end after it, as a program prints what it signs.
+fn with_line_ends(variants: &mut Vec<Variant<'_>>) {
+    let ended: Vec<Variant<'_>> = variants
+        .iter()
+        .filter(|variant| variant.said.contains("the same JSON"))
+        .map(|variant| Variant {
+            bytes: [&*variant.bytes, b"\n"].concat().into(),
+            said: variant.said.replacen("over the same JSON", "over the same JSON with a line end after it,", 1),
+        })
+        .collect();
+    variants.extend(ended);
 }
 
 fn with_sorted_keys(text: &str) -> Option<String> {
@@ -284,6 +298,13 @@ mod tests {
         assert!(explained(&signed(KEY.as_bytes(), dumped)).contains("Python"));
         let sorted = "{\"Amount\":1500.0,\"Name\":\"José\"}".as_bytes();
         assert!(explained(&signed(KEY.as_bytes(), sorted)).contains("keys sorted"));
+    }
+
+    #[test]
+    fn json_that_another_program_printed_is_found() {
+        let printed = "{\n  \"Name\": \"José\",\n  \"Amount\": 1500.00\n}\n".as_bytes();
+        let text = explained(&signed(KEY.as_bytes(), printed));
+        assert!(text.contains("indented by two spaces") && text.contains("line end after it"), "{text}");
     }
 
     #[test]
