@@ -1,0 +1,252 @@
+//! The program itself, killed and stopped under load: what was answered is there, and nothing happened twice.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "cli/program.rs"]
+#[expect(dead_code, reason = "the command line's tests need more of it")]
+mod program;
+
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use vna_partner::clock;
+use vna_partner::http::signature::sign;
+
+use program::{Desk, SIGNING_KEY, Server};
+
+const ACCOUNTS: [&str; 3] = ["4000000000000001", "4000000000000002", "4000000000000003"];
+
+/// More than there are accounts, so that they meet on each of them.
+const CALLERS: usize = 8;
+
+/// Credits that callers hear of before a server is killed: from none to about a second's worth.
+const CREDITS_BEFORE_THE_END: std::ops::Range<u32> = 0..120;
+
+#[tokio::test]
+async fn what_was_answered_survives_kill_nine_and_nothing_happens_twice() {
+    let mut torture = Torture::new();
+    for _ in 0..4 {
+        torture.kill_and_look().await;
+    }
+    torture.look_at_everything().await;
+}
+
+/// The same for long: see docs/testing.md.
+#[tokio::test]
+#[ignore = "takes ten minutes"]
+async fn kill_nine_for_ten_minutes() {
+    let mut torture = Torture::new();
+    let end = Instant::now() + Duration::from_secs(600);
+    while Instant::now() < end {
+        torture.kill_and_look().await;
+    }
+    torture.look_at_everything().await;
+}
+
+#[tokio::test]
+async fn an_orderly_stop_answers_every_call_that_it_carries_out() {
+    let desk = a_desk();
+    let server = desk.serve(&[]);
+    let (url, heard) = (server.url.clone(), Semaphore::new(0));
+    let stop = async {
+        heard.acquire_many(60).await.unwrap().forget();
+        tokio::task::spawn_blocking(move || server.stop()).await.unwrap()
+    };
+    let (told, exit_code) = join(load(&url, &heard), stop).await;
+    assert_eq!(exit_code, 0);
+    desk.well(&["audit"]);
+    let state_of = |kind: &str, id: &str| desk.json(&[kind, "show", id])["state"].as_str().unwrap().to_owned();
+    for remittance in told {
+        // A call without an answer was refused before it was taken: it has changed nothing.
+        match (&remittance.credit, &remittance.reversal) {
+            (Asked::Heard(credit), Asked::Heard(_)) => assert_eq!(state_of("credit", credit), "Reversed"),
+            (Asked::Heard(credit), _) => assert_eq!(state_of("credit", credit), "Approved"),
+            _ => assert_eq!(state_of("authorization", &remittance.authorization), "Open"),
+        }
+    }
+}
+
+/// What became of one call.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Asked {
+    #[default]
+    Not,
+    /// And no answer came.
+    InVain,
+    Heard(String),
+}
+
+/// One remittance of 1.00 MXN, as far as its caller was told.
+#[derive(Debug)]
+struct Remittance {
+    account: &'static str,
+    authorization: String,
+    credit: Asked,
+    reversal: Asked,
+}
+
+/// One database, and all that its callers were told by the servers that ran on it.
+struct Torture {
+    desk: Desk,
+    chance: SmallRng,
+    told: Vec<Remittance>,
+}
+
+impl Torture {
+    fn new() -> Self {
+        let seed = clock::fresh_id().0.as_u64_pair().1;
+        println!("the numbers of calls come from the seed {seed}");
+        Self { desk: a_desk(), chance: SmallRng::seed_from_u64(seed), told: Vec::new() }
+    }
+
+    /// Kills a server under load, and holds the next one to what the callers were told.
+    async fn kill_and_look(&mut self) {
+        let server = self.desk.serve(&[]);
+        let (url, heard) = (server.url.clone(), Semaphore::new(0));
+        let credits = self.chance.random_range(CREDITS_BEFORE_THE_END);
+        let kill = async {
+            heard.acquire_many(credits).await.unwrap().forget();
+            // SIGKILL.
+            drop(server);
+        };
+        let (mut told, ()) = join(load(&url, &heard), kill).await;
+        self.desk.well(&["audit"]);
+        hold_to(&self.desk.serve(&[]), &mut told).await;
+        self.told.append(&mut told);
+        self.count_the_money();
+    }
+
+    async fn look_at_everything(&mut self) {
+        hold_to(&self.desk.serve(&[]), &mut self.told).await;
+        self.count_the_money();
+        self.desk.well(&["audit"]);
+    }
+
+    /// Every retry has been answered by now, so it is known of each remittance what it came to.
+    fn count_the_money(&self) {
+        for account in ACCOUNTS {
+            let credited = |told: &&Remittance| {
+                told.account == account && matches!((&told.credit, &told.reversal), (Asked::Heard(_), Asked::Not))
+            };
+            let expected = self.told.iter().filter(credited).count();
+            assert_eq!(self.desk.balance(account), format!("{expected}.00"));
+        }
+    }
+}
+
+/// Asks again for everything that was asked for: what was answered is answered the same, and what was not, now is.
+async fn hold_to(server: &Server, told: &mut [Remittance]) {
+    let leap = Leap::new(&server.url);
+    for remittance in told {
+        if remittance.reversal == Asked::Not {
+            again(&mut remittance.credit, async || leap.credit(&remittance.authorization, remittance.account).await)
+                .await;
+        } else if let Asked::Heard(credit) = &remittance.credit {
+            again(&mut remittance.reversal, async || leap.reverse(credit, remittance.account).await).await;
+        }
+    }
+}
+
+async fn again(asked: &mut Asked, call: impl AsyncFn() -> Asked) {
+    if *asked == Asked::InVain {
+        *asked = call().await;
+    }
+    if *asked != Asked::Not {
+        assert_eq!(call().await, *asked);
+        assert_ne!(*asked, Asked::InVain);
+    }
+}
+
+/// Remittances from many callers, until the server answers none of them any more.
+async fn load(url: &str, heard: &Semaphore) -> Vec<Remittance> {
+    let leap = Leap::new(url);
+    let callers = (0..CALLERS).map(|caller| remit_until_silence(&leap, ACCOUNTS[caller % ACCOUNTS.len()], heard));
+    join_all(callers).await.into_iter().flatten().collect()
+}
+
+async fn remit_until_silence(leap: &Leap, account: &'static str, heard: &Semaphore) -> Vec<Remittance> {
+    let mut told: Vec<Remittance> = Vec::new();
+    while let Asked::Heard(authorization) = leap.authorize(account).await {
+        let credit = leap.credit(&authorization, account).await;
+        let reversal = match &credit {
+            Asked::Heard(credit) => {
+                heard.add_permits(1);
+                if told.len() % 3 == 2 { leap.reverse(credit, account).await } else { Asked::Not }
+            }
+            _ => Asked::Not,
+        };
+        let is_silent = credit == Asked::InVain || reversal == Asked::InVain;
+        told.push(Remittance { account, authorization, credit, reversal });
+        if is_silent {
+            break;
+        }
+    }
+    told
+}
+
+/// Three empty accounts without limits.
+fn a_desk() -> Desk {
+    let desk = Desk::new();
+    desk.write("vna.toml", "rules = \"rules.toml\"");
+    desk.write("rules.toml", "rules = []");
+    let accounts: Vec<Value> = (0..)
+        .zip(ACCOUNTS)
+        .map(|(number, id)| json!({"AccountIdentifier": id, "Currency": "MXN", "PersonalData": person(number)}))
+        .collect();
+    desk.write("accounts.json", &json!({ "accounts": accounts }).to_string());
+    desk.well(&["seed", "accounts.json"]);
+    desk
+}
+
+fn person(number: usize) -> Value {
+    json!({"PhoneNumber": format!("+52555500000{number}"), "FirstName": "Ana", "LastName": format!("López {number}"),
+        "Gender": "None", "BirthDate": "1990-01-31", "Address": {"Address1": "Calle Durango 12", "ZipCode": "06700",
+        "City": "Ciudad de México", "CountryCode": "MX", "StateCode": "CMX"}})
+}
+
+/// A caller that expects to be hung up on.
+struct Leap {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Leap {
+    fn new(url: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { http, url: url.to_owned() }
+    }
+
+    async fn authorize(&self, account: &str) -> Asked {
+        let body = json!({"PersonalData": person(0), "AccountIdentifier": account, "Amount": 1});
+        self.ask("TxAuthorization", "Authorized", &body).await
+    }
+
+    async fn credit(&self, authorization: &str, account: &str) -> Asked {
+        let body = json!({"AccountIdentifier": account, "AuthTrackingIdentifier": authorization});
+        self.ask("CreditFunds", "Success", &body).await
+    }
+
+    async fn reverse(&self, credit: &str, account: &str) -> Asked {
+        let body = json!({"AccountIdentifier": account, "CreditTrackingNumber": credit});
+        self.ask("ReverseCreditFunds", "Success", &body).await
+    }
+
+    /// The answer's TrackingIdentifier; the answer must be a yes.
+    async fn ask(&self, endpoint: &str, verdict: &str, body: &Value) -> Asked {
+        let body = body.to_string();
+        let request = self.http.post(format!("{}/{endpoint}", self.url));
+        let request = request.header("X-Signature", sign(SIGNING_KEY.as_bytes(), body.as_bytes())).body(body);
+        let Ok(answer) = request.send().await else { return Asked::InVain };
+        let status = answer.status();
+        let Ok(answer) = answer.json::<Value>().await else { return Asked::InVain };
+        match answer["TrackingIdentifier"].as_str() {
+            Some(tracking) if answer[verdict] == true => Asked::Heard(tracking.to_owned()),
+            _ => panic!("{endpoint} was answered with {status} {answer}"),
+        }
+    }
+}
