@@ -99,11 +99,11 @@ impl Books {
     ///
     /// # Errors
     /// [`StartError::Store`] where the database takes no write.
-    pub async fn start_engine(&self) -> Result<(Engine, commit::Running), StartError> {
+    pub async fn start_engine(&self, limits: Limits) -> Result<(Engine, commit::Running), StartError> {
         let rules = &self.context.rules;
         let kept = self.store.remember_rules(rules.version(), rules.text(), self.clock.now()).await;
         kept.map_err(|why| StartError::Store { url: self.url.clone(), why })?;
-        Ok(Engine::start(self.store.clone(), self.context.clone(), self.clock.clone(), Limits::default()))
+        Ok(Engine::start(self.store.clone(), self.context.clone(), self.clock.clone(), limits))
     }
 
     pub async fn close(self) {
@@ -131,16 +131,16 @@ impl Running {
     }
 }
 
-/// Starts a server; it answers when this returns.
+/// Starts a server; it answers when this returns. Whoever has no reason for other `limits` takes the defaults.
 ///
 /// # Errors
 /// [`StartError`]; then nothing is left running.
-pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
+pub async fn start(settings: Settings, clock: Clock, limits: Limits) -> Result<Running, StartError> {
     if settings.signing_keys.is_empty() {
         return Err(StartError::NoSigningKey);
     }
     let books = Books::open(&settings, clock.clone()).await?;
-    let (engine, writer) = match books.start_engine().await {
+    let (engine, writer) = match books.start_engine(limits).await {
         Ok(started) => started,
         Err(error) => {
             books.close().await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use crate::clock::Clock;
+use crate::commit::Limits;
 use crate::config::Settings;
 use crate::decide::command::{Action, IdempotencyClaim, Operation};
 use crate::decide::outcome::{OperationAnswer, Refusal};
@@ -47,7 +48,7 @@ impl Desk {
     ) -> Result<OperationAnswer, Failure> {
         let operation = Operation { who: user(), why: why.to_owned(), action };
         let request = self.books.clock.receive(Command::Operate(operation), idempotency);
-        let (engine, running) = self.books.start_engine().await.map_err(start_failure)?;
+        let (engine, running) = self.books.start_engine(Limits::default()).await.map_err(start_failure)?;
         let outcome = engine.submit(request).await;
         running.stop().await;
         match outcome {

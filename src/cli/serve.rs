@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::failure::Failure;
 use super::{desk, terminal};
 use crate::clock::Clock;
+use crate::commit::Limits;
 use crate::config::Settings;
 use crate::startup::{self, Running};
 use crate::telemetry;
@@ -27,7 +28,7 @@ pub async fn run(settings: Settings, clock: Clock) -> Result<(), Failure> {
     telemetry::start_logs(&settings.log).map_err(Failure::misused)?;
     // Asked for before the server starts, so that a signal in between is not lost.
     let stop = stop_signal()?;
-    let running = startup::start(settings.clone(), clock).await.map_err(desk::start_failure)?;
+    let running = startup::start(settings.clone(), clock, Limits::default()).await.map_err(desk::start_failure)?;
     terminal::tell(&announcement(&settings, &running));
     tracing::info!(
         address = %running.address,

@@ -15,5 +15,6 @@ mod edge_routes;
 mod edge_signature;
 mod limits;
 mod openapi;
+mod overload;
 mod seeds;
 mod support;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use super::{desk, seed, serve, terminal};
 use crate::clock::{Clock, fresh_id, fresh_key};
+use crate::commit::Limits;
 use crate::config::{Environment, Flags, Settings, SigningKey};
 use crate::startup::{self, Running};
 use leap::Leap;
@@ -65,7 +66,7 @@ async fn play(
     let keys = Keys { signing: fresh_key(), admin: fresh_key() };
     let settings = settings(&place.path, address, &keys)?;
     seed_accounts(&settings, clock.clone()).await?;
-    let running = startup::start(settings, clock.clone()).await.map_err(desk::start_failure)?;
+    let running = startup::start(settings, clock.clone(), Limits::default()).await.map_err(desk::start_failure)?;
     let played = tokio::select! {
         told = tell(args, place, &running, &keys, clock) => told,
         // Whoever has seen enough ends it in the middle.

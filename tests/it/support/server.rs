@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use vna_partner::cli::seed::seed_file;
 use vna_partner::clock::{Clock, Hands};
+use vna_partner::commit::Limits;
 use vna_partner::config::{Environment, Flags, Settings};
 use vna_partner::domain::{Span, Timestamp};
 
@@ -59,6 +60,7 @@ pub struct Setup {
     rules: Option<String>,
     /// The text of a seed file.
     seed: Option<String>,
+    limits: Limits,
     start: Timestamp,
 }
 
@@ -81,6 +83,7 @@ impl Server {
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             rules: Some("rules = []".to_owned()),
             seed: None,
+            limits: Limits::default(),
             start: START,
         }
     }
@@ -135,6 +138,11 @@ impl Server {
     pub async fn restart_with(mut self, setup: Setup) -> Self {
         self.stop();
         Setup { start: self.now, ..setup }.start_on(self.store.clone()).await
+    }
+
+    /// The store's address, for another process's transaction on it.
+    pub fn database_url(&self) -> &str {
+        &self.store.url
     }
 
     fn stop(&mut self) {
@@ -200,6 +208,12 @@ impl Setup {
         self.variable("VNA_HTTP_MAX_BODY_BYTES", &bytes.to_string())
     }
 
+    /// Bounds of the engine: how many calls may wait, and how many one commit holds.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     pub fn starting_at(mut self, moment: Timestamp) -> Self {
         self.start = moment;
         self
@@ -225,6 +239,7 @@ impl Setup {
 
     async fn start_on(self, store: Arc<Store>) -> Server {
         let settings = self.settings(&store);
+        let limits = self.limits;
         let (clock, hands) = Clock::manual(self.start);
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = oneshot::channel();
@@ -239,7 +254,7 @@ impl Setup {
                 seed_file(&books, &path).await.expect("the seed file is right");
                 books.close().await;
             }
-            let server = startup::start(settings, clock).await.expect("the server starts");
+            let server = startup::start(settings, clock, limits).await.expect("the server starts");
             tell.send(server.address).expect("the test waits for the address");
             // Ends with an error when the test drops its side, which is how it is told to stop.
             let _ = stopped.await;

@@ -1,0 +1,93 @@
+//! More calls than can be carried out, and a store that takes none: a 503 that says when to come again.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use sqlx::{Connection, SqliteConnection};
+use vna_partner::commit::Limits;
+
+use crate::support::{ANA, Answer, Server, account, authorization, credit, status};
+
+/// Longer than the store waits for its write lock, and than any machine takes to say that it did so in vain.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// Another process's transaction on the server's database, which lets nobody else write until it is dropped.
+struct Held(SqliteConnection);
+
+impl Held {
+    async fn store_of(server: &Server) -> Self {
+        let mut connection = SqliteConnection::connect(server.database_url()).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        Self(connection)
+    }
+
+    async fn release(mut self) {
+        sqlx::query("ROLLBACK").execute(&mut self.0).await.unwrap();
+        self.0.close().await.unwrap();
+    }
+}
+
+#[track_caller]
+fn come_again(answer: Answer) {
+    let answer = answer.error(503, "SERVICE_UNAVAILABLE");
+    assert_eq!(answer.header("Retry-After"), Some("1"));
+}
+
+#[tokio::test]
+async fn a_full_queue_is_told_at_once_and_nothing_is_written() {
+    const CALLERS: usize = 24;
+    let server = Server::with().limits(Limits { queue: 4, batch: 1 }).start().await;
+    server.open(account(ANA)).await;
+    let leap = server.leap();
+    let held = Held::store_of(&server).await;
+    let mut calls: FuturesUnordered<_> = (0..CALLERS).map(|_| leap.authorize(authorization().to(ANA))).collect();
+    // Four wait and the writer may hold one more; all others are told while nothing can be written.
+    for _ in 0..CALLERS - 5 {
+        come_again(calls.next().await.unwrap());
+    }
+    held.release().await;
+    let rest: Vec<Answer> = calls.collect().await;
+    let taken = rest.into_iter().filter(|answer| answer.status == 200).count();
+    assert!((4..=5).contains(&taken), "{taken} were taken");
+    assert_eq!(server.operator().list("/admin/decisions?limit=100").await.len(), taken);
+    leap.authorize(authorization().to(ANA)).await.authorized();
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_write_is_a_503_in_good_time_and_the_next_call_succeeds() {
+    let server = Server::start().await;
+    let leap = server.leap();
+    let authorized = leap.authorize(authorization().to(ANA)).await.authorized();
+    let held = Held::store_of(&server).await;
+    let refused = tokio::time::timeout(LONGEST_WAIT, leap.credit(credit(ANA, &authorized))).await;
+    come_again(refused.expect("it does not wait for ever"));
+    held.release().await;
+    assert_eq!(server.operator().balance(ANA).await, "0.00");
+    let credited = leap.credit(credit(ANA, &authorized)).await.done();
+    assert_eq!(leap.credit(credit(ANA, &authorized)).await.done(), credited);
+    assert_eq!(server.operator().balance(ANA).await, "100.00");
+}
+
+#[tokio::test]
+async fn what_only_reads_does_not_wait_for_a_store_that_takes_no_write() {
+    let server = Server::start().await;
+    let leap = server.leap();
+    let authorized = leap.authorize(authorization().to(ANA)).await.authorized();
+    let credited = leap.credit(credit(ANA, &authorized)).await.done();
+    let held = Held::store_of(&server).await;
+    assert_eq!(leap.status(status(ANA, &credited)).await.ok()["CreditStatus"], "Approved");
+    assert_eq!(server.operator().balance(ANA).await, "100.00");
+    assert_eq!(server.operator().decision(&authorized).await["approved"], true);
+    held.release().await;
+}
+
+#[tokio::test]
+async fn a_server_is_ready_only_while_its_store_takes_writes() {
+    let server = Server::start().await;
+    let held = Held::store_of(&server).await;
+    come_again(server.operator().get("/health/ready").await);
+    server.operator().get("/health/live").await.ok();
+    held.release().await;
+    server.operator().get("/health/ready").await.ok();
+}
