@@ -16,6 +16,7 @@ use rand::seq::SliceRandom;
 use serde_json::value::RawValue;
 use sha2::Sha256;
 use vna_partner::clock::Clock;
+use vna_partner::commit::Limits;
 use vna_partner::commit::execute;
 use vna_partner::config::{Environment, Flags, Settings};
 use vna_partner::decide::command::{Action, AuthorizeCall, Field, NewAccount, Operation, SeedAccount};
@@ -89,7 +90,7 @@ async fn main() {
         ],
     );
     let settings = Settings::load(&Flags::default(), &environment).unwrap();
-    let server = startup::start(settings, clock).await.unwrap();
+    let server = startup::start(settings, clock, Limits::default()).await.unwrap();
     let over_http = over_http(&format!("http://{}/TxAuthorization", server.address), calls).await;
     server.stop().await;
 
