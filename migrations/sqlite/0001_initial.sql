@@ -121,6 +121,7 @@ CREATE TABLE credits (
     referenced      INTEGER NOT NULL,
     late            TEXT,
     reason          TEXT,
+    note            TEXT,
     reversal        TEXT,
     idempotency_key TEXT,
     counted         TEXT NOT NULL

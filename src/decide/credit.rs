@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
-use serde_json::value::RawValue;
 
 use super::command::{CreditCall, Field};
 use super::fields::{self, WrongField};
@@ -17,7 +16,7 @@ use super::{Context, Missing, Request, State, authorize, unreferenced};
 use crate::domain::policy::{ExchangeRatePolicy, LateCredit, Settlement};
 use crate::domain::{
     Account, AccountId, Authorization, AuthorizationState, Book, Credit, CreditState, Decision, DecisionKind,
-    EntryKind, Lateness, Reason, ReleaseKind, RuleFinding, SubjectKey, Timestamp, TrackingId,
+    EntryKind, Lateness, Money, Reason, ReleaseKind, RuleFinding, SubjectKey, Timestamp, TrackingId,
 };
 use crate::rules::Case;
 
@@ -29,13 +28,14 @@ pub fn credit(
 ) -> Result<CreditAnswer, Missing> {
     let named = subjects::named_account(state, &call.account)?;
     subjects::enter(state, &named, request.received_at)?;
+    let asked = Asked::new(request, call, !named.is_empty());
     match &call.authorization {
-        Field::Absent => unreferenced::credit(context, state, request, call),
-        Field::Given(reference) => referenced(context, state, request, call, reference),
+        Field::Absent => unreferenced::credit(context, state, call, asked),
+        Field::Given(reference) => referenced(context, state, call, asked, reference),
         Field::Wrong(note) => {
             let wrong = check_given_fields(call).err();
             let wrong = wrong.unwrap_or_else(|| WrongField::new(Reason::InvalidParameter, note));
-            Ok(refuse_once(state, &Asked::new(request, call), request.received_at, wrong, None))
+            Ok(refuse_once(state, &asked, request.received_at, wrong, None))
         }
     }
 }
@@ -46,17 +46,20 @@ pub struct Asked<'a> {
     pub id: TrackingId,
     pub received_at: Timestamp,
     pub call: Option<&'a CreditCall>,
+    /// The account that the call names, where there is one.
+    pub account: Option<&'a str>,
     pub exchange_rate: Option<Decimal>,
     pub referenced: bool,
     pub idempotency_key: Option<&'a str>,
 }
 
 impl<'a> Asked<'a> {
-    pub fn new(request: &'a Request, call: &'a CreditCall) -> Self {
+    fn new(request: &'a Request, call: &'a CreditCall, account_exists: bool) -> Self {
         Self {
             id: request.id,
             received_at: request.received_at,
             call: Some(call),
+            account: call.account.given().filter(|_| account_exists).map(String::as_str),
             exchange_rate: call.exchange_rate.given().copied(),
             referenced: !call.authorization.is_absent(),
             idempotency_key: request.idempotency.as_ref().map(|claim| claim.key.as_str()),
@@ -67,14 +70,13 @@ impl<'a> Asked<'a> {
 fn referenced(
     context: &Context,
     state: &mut State,
-    request: &Request,
     call: &CreditCall,
+    asked: Asked<'_>,
     reference: &str,
 ) -> Result<CreditAnswer, Missing> {
-    let asked = Asked::new(request, call);
     let refuse = |state: &mut State, now, wrong, found| Ok(refuse_once(state, &asked, now, wrong, found));
     if let Err(wrong) = check_given_fields(call) {
-        return refuse(state, request.received_at, wrong, None);
+        return refuse(state, asked.received_at, wrong, None);
     }
     let named = match TrackingId::parse(reference) {
         Some(id) => state.authorization(id)?,
@@ -82,16 +84,16 @@ fn referenced(
     };
     let Some(named) = named else {
         let wrong = WrongField::new(Reason::InvalidReferenceId, "AuthTrackingIdentifier is unknown");
-        return refuse(state, request.received_at, wrong, None);
+        return refuse(state, asked.received_at, wrong, None);
     };
     let never_valid = || WrongField::new(Reason::NotPreviouslyValidated, "the authorization was refused");
     let Some(account_id) = &named.account else {
-        return refuse(state, request.received_at, never_valid(), Some(&named));
+        return refuse(state, asked.received_at, never_valid(), Some(&named));
     };
     let Some(account) = state.account(account_id)? else {
-        return refuse(state, request.received_at, never_valid(), Some(&named));
+        return refuse(state, asked.received_at, never_valid(), Some(&named));
     };
-    let now = subjects::enter(state, &subjects_of(context, &account, &named), request.received_at)?;
+    let now = subjects::enter(state, &subjects_of(context, &account, &named), asked.received_at)?;
     // Dating the command may have expired the authorization.
     let named = state.authorization(named.id)?.unwrap_or(named);
     match named.state {
@@ -135,8 +137,11 @@ fn after_an_unreferenced_credit(
     let mut subjects = subjects_of(context, account, &named);
     loop {
         let now = subjects::enter(state, &subjects, asked.received_at)?;
-        let matches = unreferenced::Matches::find(context, state, account, named.amount, rate, now)?;
-        let was_open = |found: &&Authorization| found.at <= earlier.at && earlier.at < found.expires_at;
+        let money = Money::new(named.amount, account.currency);
+        let matches = unreferenced::Matches::find(context, state, &account.id, money, rate, now)?;
+        // Of what happened at one moment, identifiers tell the order.
+        let was_open =
+            |found: &&Authorization| (found.at, found.id) < (earlier.at, earlier.id) && earlier.at < found.expires_at;
         let Some(other) = matches.in_order().find(was_open) else {
             named.bound_credit = Some(earlier.id);
             state.put_authorization(named);
@@ -199,10 +204,9 @@ pub fn credit_or_refuse(
     now: Timestamp,
 ) -> Result<CreditAnswer, Missing> {
     let mut findings = Vec::new();
-    let id = authorization.id;
-    let refusal = make(context, state, asked, account, &authorization, now, &mut findings)?.err();
-    if let Some(wrong) = &refusal {
-        refuse_for_good(state, asked, account, authorization, wrong, now)?;
+    let made = make(context, state, asked, account, &authorization, now, &mut findings)?;
+    if let Err(wrong) = &made {
+        refuse_for_good(state, asked, account, authorization.clone(), wrong, now)?;
     }
     if let Some(bind) = bind
         && let Some(mut named) = state.authorization(bind)?
@@ -212,13 +216,39 @@ pub fn credit_or_refuse(
     }
     let answer = CreditAnswer {
         tracking: asked.id,
-        success: refusal.is_none(),
-        reason: refusal.as_ref().map(|wrong| wrong.reason),
-        description: refusal.map(|wrong| wrong.note),
+        success: made.is_ok(),
+        reason: made.as_ref().err().map(|wrong| wrong.reason),
+        description: made.as_ref().err().map(|wrong| wrong.note.clone()),
     };
+    let note = remark(&authorization, bind, made.as_ref());
     let rules_version = (!findings.is_empty()).then(|| context.rules.version().to_owned());
-    record(state, asked, &answer, now, Some(account.id.clone()), Some(id), findings, rules_version);
+    record(state, asked, &answer, now, Some(&authorization), note, (findings, rules_version));
     Ok(answer)
+}
+
+/// What a person who reads the decision could not tell from its other parts.
+fn remark(
+    authorization: &Authorization,
+    named: Option<TrackingId>,
+    made: Result<&Credit, &WrongField>,
+) -> Option<String> {
+    let matched = match named {
+        Some(named) if named == authorization.id => None,
+        Some(named) => Some(format!(
+            "a credit that named no authorization had used up {named}, which the call names; another match took its place"
+        )),
+        None => Some("the call named no authorization and was matched with one".to_owned()),
+    };
+    let expired = || format!("credited late, the authorization expired at {}", authorization.expires_at);
+    let judged = match made {
+        Err(wrong) => Some(wrong.note.clone()),
+        Ok(credit) => credit.late.map(|lateness| match lateness {
+            Lateness::Rechecked => format!("{}; the rules were run again", expired()),
+            Lateness::Accepted => format!("{}; accepted without asking the rules", expired()),
+        }),
+    };
+    let remarks: Vec<String> = judged.into_iter().chain(matched).collect();
+    (!remarks.is_empty()).then(|| remarks.join("; "))
 }
 
 /// Credits an unused authorization. The inner error is a reason of state; nothing has changed then, but that the
@@ -288,6 +318,7 @@ pub fn make(
         referenced: asked.referenced,
         late,
         reason: None,
+        note: None,
         reversal: None,
         idempotency_key: asked.idempotency_key.map(str::to_owned),
         counted,
@@ -355,6 +386,7 @@ fn refuse_for_good(
         referenced: asked.referenced,
         late: None,
         reason: Some(wrong.reason),
+        note: Some(wrong.note.clone()),
         reversal: None,
         idempotency_key: asked.idempotency_key.map(str::to_owned),
         counted: Vec::new(),
@@ -378,7 +410,7 @@ pub fn answer_again(credit: &Credit) -> CreditAnswer {
         (CreditState::Reversed | CreditState::SettlementFailed, _) => {
             failed(Some(Reason::NotPreviouslyValidated), Some("the credit's settlement failed".to_owned()))
         }
-        (CreditState::Refused, _) => failed(credit.reason, Some("the credit was refused before, for good".to_owned())),
+        (CreditState::Refused, _) => failed(credit.reason, credit.note.clone()),
     }
 }
 
@@ -392,43 +424,44 @@ pub fn refuse_once(
 ) -> CreditAnswer {
     let answer =
         CreditAnswer { tracking: asked.id, success: false, reason: Some(wrong.reason), description: Some(wrong.note) };
-    let account = found.and_then(|found| found.account.clone());
-    record(state, asked, &answer, now, account, found.map(|found| found.id), Vec::new(), None);
+    record(state, asked, &answer, now, found, answer.description.clone(), (Vec::new(), None));
     answer
 }
 
-#[expect(clippy::too_many_arguments, reason = "a decision records all that it was made from")]
+/// `authorization` is the one that was named or matched, `judged` what the rules found and their version.
 fn record(
     state: &mut State,
     asked: &Asked<'_>,
     answer: &CreditAnswer,
     now: Timestamp,
-    account: Option<AccountId>,
-    reference: Option<TrackingId>,
-    findings: Vec<RuleFinding>,
-    rules_version: Option<String>,
+    authorization: Option<&Authorization>,
+    note: Option<String>,
+    judged: (Vec<RuleFinding>, Option<String>),
 ) {
     // An operator's credit is recorded in the journal instead.
     let Some(call) = asked.call else {
         return;
     };
-    let body: Box<RawValue> = call.body.clone();
-    let currency = call.currency.given().copied();
+    let (findings, rules_version) = judged;
+    let currency = call.currency.given().copied().or(authorization.and_then(|found| found.currency));
+    // What is not sent is the authorization's.
+    let own = authorization.filter(|found| found.currency == currency && found.amount > 0).map(|found| found.amount);
+    let amount = if call.amount.is_absent() { own } else { fields::amount(&call.amount, currency).ok() };
     state.add_decision(Decision {
         id: asked.id,
         kind: DecisionKind::Credit,
-        account,
+        account: authorization.and_then(|found| found.account.clone()).or(asked.account.map(AccountId::new)),
         at: now,
         received_at: asked.received_at,
         approved: answer.success,
         reason: answer.reason,
-        note: answer.description.clone(),
-        reference,
-        amount: fields::amount(&call.amount, currency).ok(),
+        note,
+        reference: authorization.map(|found| found.id),
+        amount,
         currency,
         exchange_rate: asked.exchange_rate,
         rules_version,
         findings,
-        request: body,
+        request: call.body.clone(),
     });
 }

@@ -239,7 +239,8 @@ impl Desk<'_> {
         let mut subjects = [subjects::account_subject(&account)].into();
         loop {
             let now = subjects::enter(state, &subjects, self.request.received_at)?;
-            let matches = Matches::find(self.context, state, &account, call.amount, call.exchange_rate, now)?;
+            let money = Money::new(call.amount, call.currency);
+            let matches = Matches::find(self.context, state, &account.id, money, call.exchange_rate, now)?;
             let Some(matched) = matches.in_order().next() else {
                 return conflict("no unused authorization matches");
             };
@@ -252,6 +253,7 @@ impl Desk<'_> {
                 id: self.request.id,
                 received_at: self.request.received_at,
                 call: None,
+                account: None,
                 exchange_rate: call.exchange_rate,
                 referenced: false,
                 idempotency_key: None,

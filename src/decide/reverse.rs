@@ -27,9 +27,12 @@ pub fn reverse(
     };
     let named = subjects::named_account(state, &call.account)?;
     subjects::enter(state, &named, request.received_at)?;
+    let known = call.account.given().filter(|_| !named.is_empty()).map(AccountId::new);
     let (account_id, number) = match sound_fields(call) {
         Ok(fields) => fields,
-        Err(note) => return Ok(record(state, request, call, request.received_at, None, refused(note))),
+        Err(note) => {
+            return Ok(record(state, request, call, request.received_at, About::Account(known), refused(note)));
+        }
     };
     let credit = match TrackingId::parse(number) {
         Some(id) => state.credit(id)?,
@@ -46,7 +49,7 @@ pub fn reverse(
         } else {
             not_supported(request)
         };
-        return Ok(record(state, request, call, request.received_at, None, answer));
+        return Ok(record(state, request, call, request.received_at, About::Account(known), answer));
     };
     let counted = counted_of(state, &credit)?;
     let subjects = subjects_of(state, &account, &credit)?;
@@ -65,7 +68,7 @@ pub fn reverse(
             Err(note) => refused(note),
         }
     };
-    Ok(record(state, request, call, now, Some(&credit), answer))
+    Ok(record(state, request, call, now, About::Credit(&credit), answer))
 }
 
 fn sound_fields(call: &ReverseCall) -> Result<(AccountId, &str), String> {
@@ -147,18 +150,29 @@ fn undo(
     Ok(())
 }
 
+/// What a reversal was asked for.
+enum About<'a> {
+    /// No credit was found, or no account either.
+    Account(Option<AccountId>),
+    Credit(&'a Credit),
+}
+
 fn record(
     state: &mut State,
     request: &Request,
     call: &ReverseCall,
     now: Timestamp,
-    credit: Option<&Credit>,
+    about: About<'_>,
     answer: ReversalAnswer,
 ) -> ReversalAnswer {
+    let (account, credit) = match about {
+        About::Account(account) => (account, None),
+        About::Credit(credit) => (Some(credit.account.clone()), Some(credit)),
+    };
     state.add_decision(Decision {
         id: request.id,
         kind: DecisionKind::Reversal,
-        account: credit.map(|credit| credit.account.clone()),
+        account,
         at: now,
         received_at: request.received_at,
         approved: answer.success,

@@ -7,23 +7,22 @@ use super::credit::{self, Asked};
 use super::fields::{self, WrongField};
 use super::outcome::CreditAnswer;
 use super::subjects;
-use super::{Context, Missing, Request, State, UnreferencedKey, UnusedKey};
+use super::{Context, Missing, State, UnreferencedKey, UnusedKey};
 use crate::domain::policy::{ExchangeRatePolicy, LateCredit, UnreferencedCredits};
 use crate::domain::{
-    Account, AccountId, AmbiguousCredit, AmbiguousState, Authorization, AuthorizationState, Credit, Currency, Reason,
+    AccountId, AmbiguousCredit, AmbiguousState, Authorization, AuthorizationState, Credit, Currency, Money, Reason,
     Timestamp,
 };
 
 pub fn credit(
     context: &Context,
     state: &mut State,
-    request: &Request,
     call: &CreditCall,
+    asked: Asked<'_>,
 ) -> Result<CreditAnswer, Missing> {
-    let asked = Asked::new(request, call);
     let (amount, currency, rate) = match check_fields(context, call) {
         Ok(fields) => fields,
-        Err(wrong) => return Ok(credit::refuse_once(state, &asked, request.received_at, wrong, None)),
+        Err(wrong) => return Ok(credit::refuse_once(state, &asked, asked.received_at, wrong, None)),
     };
     let account = match call.account.given() {
         Some(id) => state.account(&AccountId::new(id))?,
@@ -31,12 +30,12 @@ pub fn credit(
     };
     let Some(account) = account else {
         let wrong = WrongField::new(Reason::InvalidAccount, "AccountIdentifier is unknown");
-        return Ok(credit::refuse_once(state, &asked, request.received_at, wrong, None));
+        return Ok(credit::refuse_once(state, &asked, asked.received_at, wrong, None));
     };
 
     let mut subjects = [subjects::account_subject(&account)].into();
     loop {
-        let now = subjects::enter(state, &subjects, request.received_at)?;
+        let now = subjects::enter(state, &subjects, asked.received_at)?;
         let unmatched = |note: &str| WrongField::new(Reason::NotPreviouslyValidated, note);
         if context.policy.unreferenced_credits == UnreferencedCredits::Refuse {
             let wrong = unmatched("a credit must name its authorization here");
@@ -44,10 +43,10 @@ pub fn credit(
         }
         let key = UnreferencedKey { account: account.id.clone(), amount, currency };
         let earlier = state.unreferenced(&key)?;
-        let matches = Matches::find(context, state, &account, amount, Some(rate), now)?;
+        let matches = Matches::find(context, state, &account.id, Money::new(amount, currency), Some(rate), now)?;
         let matched = matches.open().chain(matches.expired_before_no(&earlier)).next();
         let ambiguous = |answered_with| AmbiguousCredit {
-            id: request.id,
+            id: asked.id,
             account: account.id.clone(),
             amount,
             currency,
@@ -112,20 +111,20 @@ pub struct Matches {
 }
 
 impl Matches {
-    /// Unused authorizations of this account and amount, those with the same rate first, each group the oldest first.
+    /// Unused authorizations of this account, amount and currency, those with the same rate first, each group the oldest first.
     pub fn find(
         context: &Context,
         state: &mut State,
-        account: &Account,
-        amount: i64,
+        account: &AccountId,
+        money: Money,
         rate: Option<Decimal>,
         now: Timestamp,
     ) -> Result<Self, Missing> {
         let policy = &context.policy;
         let key = UnusedKey {
-            account: account.id.clone(),
-            amount,
-            currency: account.currency,
+            account: account.clone(),
+            amount: money.amount,
+            currency: money.currency,
             exchange_rate: rate,
             expired_since: now.minus(policy.late_credit_window),
         };

@@ -73,6 +73,8 @@ pub struct Credit {
     pub late: Option<Lateness>,
     /// Why it was refused.
     pub reason: Option<Reason>,
+    /// The same in words: a retry hears what the first call heard.
+    pub note: Option<String>,
     /// The reversal that undid it.
     pub reversal: Option<TrackingId>,
     /// The `Idempotency-Key` it was asked with: two different ones are never a retry (decision 8).

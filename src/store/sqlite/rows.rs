@@ -39,7 +39,7 @@ macro_rules! credit_row {
     () => {
         "json_object('id', id, 'account', account, 'authorization', authorization, 'amount', amount,
             'currency', currency, 'exchange_rate', exchange_rate, 'at', at, 'state', state,
-            'referenced', json(iif(referenced, 'true', 'false')), 'late', late, 'reason', reason,
+            'referenced', json(iif(referenced, 'true', 'false')), 'late', late, 'reason', reason, 'note', note,
             'reversal', reversal, 'idempotency_key', idempotency_key, 'counted', json(counted))"
     };
 }

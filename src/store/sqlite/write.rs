@@ -61,10 +61,10 @@ const WRITE: &str = "
         bound_credit = excluded.bound_credit;
 
     INSERT INTO credits (id, account, authorization, amount, currency, exchange_rate, at, state, referenced, late,
-        reason, reversal, idempotency_key, counted)
+        reason, note, reversal, idempotency_key, counted)
     SELECT value ->> 'id', value ->> 'account', value ->> 'authorization', value ->> 'amount', value ->> 'currency',
         value ->> 'exchange_rate', value ->> 'at', value ->> 'state', value ->> 'referenced', value ->> 'late',
-        value ->> 'reason', value ->> 'reversal', value ->> 'idempotency_key', value ->> 'counted'
+        value ->> 'reason', value ->> 'note', value ->> 'reversal', value ->> 'idempotency_key', value ->> 'counted'
     FROM json_each(?) WHERE true
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, reversal = excluded.reversal;
 
