@@ -57,15 +57,12 @@ pub fn find_or_open(
     documents: &[Document],
     currency: Currency,
 ) -> Result<AccountAnswer, Missing> {
-    let holder = match find_person(state, person, documents)? {
-        Ok(holder) => holder,
+    let holders = match find_persons(state, person, documents)? {
+        Ok(holders) => holders,
         Err(contradiction) => return Ok(refused(contradiction)),
     };
-    let existing = match &holder {
-        Some(holder) => oldest_open_account(state, holder.id, currency)?,
-        None => None,
-    };
-    if let Some(account) = existing {
+    if let Some(account) = oldest_open_account(state, &holders, currency)? {
+        let holder = holders.into_iter().find(|holder| holder.id == account.person);
         add_keys(state, holder, person, documents);
         return Ok(answer(&account, "the person has an account already"));
     }
@@ -77,7 +74,7 @@ pub fn find_or_open(
         person: person.clone(),
         documents: documents.to_vec(),
     };
-    let opened = open(context, state, request, &account, holder)?;
+    let opened = open(context, state, request, &account, holders.into_iter().next())?;
     Ok(answer(&opened, "the account is open"))
 }
 
@@ -90,26 +87,32 @@ fn answer(account: &Account, description: &str) -> AccountAnswer {
     }
 }
 
+/// The oldest of all accounts of `holders` in `currency` that are not closed.
 pub fn oldest_open_account(
     state: &mut State,
-    person: PersonId,
+    holders: &[Person],
     currency: Currency,
 ) -> Result<Option<Account>, Missing> {
-    let accounts = state.accounts_of(person)?;
-    Ok(accounts.into_iter().find(|account| account.currency == currency && account.status != Status::Closed))
+    let mut accounts = Vec::new();
+    for holder in holders {
+        accounts.extend(state.accounts_of(holder.id)?);
+    }
+    accounts.retain(|account| account.currency == currency && account.status != Status::Closed);
+    Ok(accounts.into_iter().min_by_key(|account| (account.created_at, account.id.clone())))
 }
 
-/// Who this is (decision 4); the inner error where a personal number is known under another birth date.
-pub fn find_person(
+/// Everybody who this is (decision 4), the first to arrive first: who came once with a phone and once with a document
+/// alone was taken for two. The inner error where a personal number is known under another birth date.
+pub fn find_persons(
     state: &mut State,
     person: &PersonalData,
     documents: &[Document],
-) -> Result<Result<Option<Person>, &'static str>, Missing> {
+) -> Result<Result<Vec<Person>, &'static str>, Missing> {
     let found = state.persons_found_by(&directory_keys(person, documents))?;
     if found.iter().any(|other| other.contradicts(person, documents)) {
         return Ok(Err("a document's number is known under another birth date"));
     }
-    Ok(Ok(found.into_iter().find(|other| other.is_same(person, documents))))
+    Ok(Ok(found.into_iter().filter(|other| other.is_same(person, documents)).collect()))
 }
 
 /// What later calls say of a known person is what they are found by from then on, too.

@@ -1,7 +1,7 @@
 //! What operators do. Every change is recorded with who, when and why.
 
 use super::command::{Action, NewAccount, Operation};
-use super::create_account::{find_person, oldest_open_account, open};
+use super::create_account::{find_persons, oldest_open_account, open};
 use super::credit::{self, Asked};
 use super::outcome::{OperationAnswer, Refusal};
 use super::posting::{self, Movement};
@@ -63,17 +63,17 @@ impl Desk<'_> {
         {
             return conflict("this AccountIdentifier is taken");
         }
-        let holder = match find_person(state, &new.person, &new.documents)? {
-            Ok(holder) => holder,
+        let holders = match find_persons(state, &new.person, &new.documents)? {
+            Ok(holders) => holders,
             Err(contradiction) => return conflict(contradiction),
         };
         // A second account of one person in one currency is opened only on purpose, under an identifier of its own.
-        if let (Some(holder), None) = (&holder, &new.id)
-            && let Some(existing) = oldest_open_account(state, holder.id, new.currency)?
+        if new.id.is_none()
+            && let Some(existing) = oldest_open_account(state, &holders, new.currency)?
         {
             return conflict(format!("this person has the account {} in {}", existing.id, new.currency));
         }
-        let account = open(self.context, state, self.request, new, holder)?;
+        let account = open(self.context, state, self.request, new, holders.into_iter().next())?;
         self.record(state, &account.id, "open", None, format!("opened {}", account.currency));
         Ok(Ok(OperationAnswer::Opened(account)))
     }

@@ -1,7 +1,7 @@
 //! One account of a seed file. Seeding the same twice changes nothing; a contradiction is told, never mended.
 
 use super::command::SeedAccount;
-use super::create_account::{find_person, open};
+use super::create_account::{find_persons, open};
 use super::outcome::SeedAnswer;
 use super::posting::{self, Movement};
 use super::{Context, Missing, Request, State};
@@ -11,8 +11,8 @@ pub fn seed(context: &Context, state: &mut State, request: &Request, row: &SeedA
     if let Some(stored) = state.account(&row.id)? {
         return compare(state, row, &stored);
     }
-    let holder = match find_person(state, &row.account.person, &row.account.documents)? {
-        Ok(holder) => holder,
+    let holder = match find_persons(state, &row.account.person, &row.account.documents)? {
+        Ok(holders) => holders.into_iter().next(),
         Err(contradiction) => return Ok(SeedAnswer::Contradicts(contradiction.to_owned())),
     };
     let mut account = open(context, state, request, &row.account, holder)?;
