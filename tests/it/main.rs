@@ -4,6 +4,8 @@
 
 mod admin_accounts;
 mod admin_remittances;
+mod authorizing;
+mod counting;
 mod concurrency;
 mod edge_bodies;
 mod edge_callers;

@@ -96,6 +96,19 @@ impl Operator {
         self.post(&format!("/admin/credits/{credit}/settle"), body).await
     }
 
+    pub async fn authorization(&self, id: &str) -> Value {
+        self.get(&format!("/admin/authorizations/{id}")).await.data()
+    }
+
+    pub async fn credit(&self, id: &str) -> Value {
+        self.get(&format!("/admin/credits/{id}")).await.data()
+    }
+
+    /// Credits a call that was taken for a retry or refused as ambiguous.
+    pub async fn credit_ambiguous(&self, id: &str) -> Answer {
+        self.post(&format!("/admin/ambiguous-credits/{id}/credit"), json!({"reason": "a test"})).await
+    }
+
     /// The recorded decision behind a TrackingIdentifier.
     pub async fn decision(&self, tracking: &str) -> Value {
         self.get(&format!("/admin/decisions/{tracking}")).await.data()

@@ -67,9 +67,7 @@ pub struct Setup {
 impl Server {
     /// With no limits at all, the default policy, and Ana's account `4000000000001234` in MXN.
     pub async fn start() -> Self {
-        let server = Self::with().start().await;
-        server.open(super::account(super::ANA)).await;
-        server
+        Self::with().with_ana().await
     }
 
     /// Settings to choose; no account is there at first.
@@ -121,6 +119,23 @@ impl Server {
     /// The server's time.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// 100.00 MXN to Ana's account are authorized; the TrackingIdentifier.
+    pub async fn authorized(&self) -> String {
+        self.leap().authorize(super::authorization().to(super::ANA)).await.authorized()
+    }
+
+    /// The same is authorized and credited; the TrackingIdentifiers of both.
+    pub async fn credited(&self) -> (String, String) {
+        let authorized = self.authorized().await;
+        let credited = self.leap().credit(super::credit(super::ANA, &authorized)).await.done();
+        (authorized, credited)
+    }
+
+    /// What Ana can spend.
+    pub async fn balance(&self) -> String {
+        self.operator().balance(super::ANA).await
     }
 
     /// Opens an account; its identifier.
@@ -231,6 +246,13 @@ impl Setup {
         let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let environment = Environment::new(store.folder.path(), variables);
         Settings::load(&Flags::default(), &environment).unwrap()
+    }
+
+    /// Starts, and opens Ana's account `4000000000001234` in MXN.
+    pub async fn with_ana(self) -> Server {
+        let server = self.start().await;
+        server.open(super::account(super::ANA)).await;
+        server
     }
 
     pub async fn start(self) -> Server {
