@@ -5,8 +5,9 @@
 mod admin_accounts;
 mod admin_remittances;
 mod authorizing;
-mod counting;
 mod concurrency;
+mod counting;
+mod crediting;
 mod edge_bodies;
 mod edge_callers;
 mod edge_enrolment;
