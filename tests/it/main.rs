@@ -8,6 +8,8 @@ mod authorizing;
 mod concurrency;
 mod counting;
 mod crediting;
+mod crediting_mixed;
+mod crediting_unreferenced;
 mod edge_bodies;
 mod edge_callers;
 mod edge_enrolment;
