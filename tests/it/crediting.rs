@@ -32,20 +32,6 @@ async fn a_credit_moves_the_money_once_and_a_retry_gets_the_first_answer() {
 }
 
 #[tokio::test]
-async fn sixty_four_callers_credit_one_authorization_once() {
-    let server = Server::start().await;
-    let authorized = server.authorized().await;
-    let mut calls = tokio::task::JoinSet::new();
-    for _ in 0..64 {
-        let (leap, body) = (server.leap(), credit(ANA, &authorized));
-        calls.spawn(async move { leap.credit(body).await.success().text });
-    }
-    let answers = calls.join_all().await;
-    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-    assert_eq!(server.balance().await, "100.00");
-}
-
-#[tokio::test]
 async fn a_retry_over_a_restart_gets_the_first_answer() {
     let server = Server::start().await;
     let (authorized, credited) = server.credited().await;

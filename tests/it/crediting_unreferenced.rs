@@ -377,19 +377,3 @@ async fn a_match_refused_for_a_reason_of_state_ends() {
     server.leap().credit(credit(ANA, &authorized)).await.not_credited("AccountBlocked");
     assert_eq!(server.balance().await, "0.00");
 }
-
-#[tokio::test]
-async fn n_authorizations_give_at_most_n_credits_under_any_concurrency() {
-    let server = Server::start().await;
-    for _ in 0..3 {
-        server.authorized().await;
-    }
-    let mut calls = tokio::task::JoinSet::new();
-    for number in 0..24 {
-        let call = server.leap().call("/CreditFunds").idempotency_key(&format!("key-{number}"));
-        let call = call.body(unreferenced_credit(ANA));
-        calls.spawn(async move { call.send().await.ok()["Success"] == true });
-    }
-    let credited = calls.join_all().await.into_iter().filter(|success| *success).count();
-    assert_eq!((credited, server.balance().await), (3, "300.00".into()));
-}
