@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod admin_access;
 mod admin_accounts;
+mod admin_explain;
+mod admin_journal;
 mod admin_remittances;
 mod authorizing;
 mod concurrency;
