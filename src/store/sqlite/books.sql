@@ -48,13 +48,13 @@ INSERT INTO authorizations VALUES
 
 INSERT INTO credits VALUES
     ('00000000-0000-7000-8000-00000000c001', '4000', '00000000-0000-7000-8000-00000000a001', 1000, 'MXN', '17.25', 15,
-     'Approved', 1, NULL, NULL, NULL, 'key-1', '[]'),
+     'Approved', 1, NULL, NULL, NULL, NULL, 'key-1', '[]'),
     ('00000000-0000-7000-8000-00000000c002', '4000', '00000000-0000-7000-8000-00000000a002', 500, 'MXN', NULL, 25,
-     'Reversed', 0, NULL, NULL, '00000000-0000-7000-8000-00000000e001', NULL, '[]'),
+     'Reversed', 0, NULL, NULL, NULL, '00000000-0000-7000-8000-00000000e001', NULL, '[]'),
     ('00000000-0000-7000-8000-00000000c003', '4000', '00000000-0000-7000-8000-00000000a003', 700, 'MXN', NULL, 35,
-     'Refused', 1, NULL, 'AccountBlocked', NULL, NULL, '[]'),
+     'Refused', 1, NULL, 'AccountBlocked', 'the account is Blocked', NULL, NULL, '[]'),
     ('00000000-0000-7000-8000-00000000c004', '4000', '00000000-0000-7000-8000-00000000a004', 400, 'MXN', NULL, 90,
-     'Approved', 1, 'Rechecked', NULL, NULL, NULL,
+     'Approved', 1, 'Rechecked', NULL, NULL, NULL, NULL,
      '[{"kind":"account","key":"4000","currency":"MXN","number":6}]');
 
 INSERT INTO reversals VALUES
