@@ -16,8 +16,8 @@ use vna_partner::decide::command::Action;
 use vna_partner::decide::outcome::OperationAnswer;
 use vna_partner::decide::{Command, Outcome, Request};
 use vna_partner::domain::policy::{LateCredit, OnShortfall, Settlement};
-use vna_partner::domain::{CreditState, Policy, Span, TrackingId};
-use vna_partner::store::{AuthorizationFilter, CreditFilter, Page, Reads};
+use vna_partner::domain::{CreditState, Policy, Span, Timestamp, TrackingId};
+use vna_partner::store::{AuthorizationFilter, CreditFilter, Page, Reads, Store};
 
 use bench::{Bench, second};
 use limits::{GivenBack, NaiveLimits, RULES};
@@ -126,6 +126,29 @@ fn no_sequence_credits_an_authorization_twice() {
             assert!(account.balance + account.pending <= approved, "more came in than was ever authorized");
         }
     });
+}
+
+/// One server sweeps before every command, the other never did.
+#[test]
+fn no_answer_and_no_record_depends_on_when_a_sweep_ran() {
+    check(20, (policies(), steps(60, 0..40)), async |(policy, steps)| {
+        let swept = Bench::new(policy.clone(), RULES).await;
+        let left_alone = Bench::new(policy, RULES).await;
+        for request in story::requests(&steps) {
+            sweep(&swept, request.received_at).await;
+            assert_eq!(swept.one(request.clone()).await, left_alone.one(request).await);
+        }
+        for bench in [&swept, &left_alone] {
+            sweep(bench, second(1_000_000)).await;
+        }
+        assert_eq!(swept.dump().await, left_alone.dump().await);
+    });
+}
+
+async fn sweep(bench: &Bench, upto: Timestamp) {
+    for subject in bench.store.overdue_subjects(upto, 1_000).await.unwrap() {
+        bench.one(bench::request(upto, Command::Sweep(subject))).await;
+    }
 }
 
 #[test]
@@ -263,13 +286,7 @@ impl Twin {
         }
     }
 
-    fn follow_credit(
-        &mut self,
-        request: &Request,
-        authorization: TrackingId,
-        success: bool,
-        now: vna_partner::domain::Timestamp,
-    ) {
+    fn follow_credit(&mut self, request: &Request, authorization: TrackingId, success: bool, now: Timestamp) {
         let (account, sender, amount) = self.authorized[&authorization];
         let late = self.limits.is_expired(authorization, now);
         if !late && success {
