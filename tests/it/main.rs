@@ -24,5 +24,7 @@ mod edge_signature;
 mod limits;
 mod openapi;
 mod overload;
+mod reversing;
 mod seeds;
+mod settling;
 mod support;
