@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod accounts;
 mod admin_access;
 mod admin_accounts;
 mod admin_explain;
@@ -21,9 +22,11 @@ mod edge_idempotency;
 mod edge_operations;
 mod edge_routes;
 mod edge_signature;
+mod ledger;
 mod limits;
 mod openapi;
 mod overload;
+mod policy;
 mod reversing;
 mod seeds;
 mod settling;
