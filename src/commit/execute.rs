@@ -1,7 +1,5 @@
 //! One batch inside one transaction: load, decide, load what was missing, decide again, write.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::decide::{Context, Outcome, Request, State, Wanted, decide_batch};
 use crate::domain::Decision;
 use crate::store::{Batch, StoreError};
@@ -15,7 +13,7 @@ const MAX_ROUNDS: usize = 64;
 pub enum ExecuteError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A defect of the core: it asked for nothing new, for too much, or panicked.
+    /// A defect of ours: the core asked for nothing new or for too much, or something panicked.
     #[error("the batch could not be decided: {0}")]
     Undecided(&'static str),
 }
@@ -41,10 +39,7 @@ pub async fn execute(batch: &mut dyn Batch, context: &Context, requests: &[Reque
             let loaded = batch.load(&wanted).await?;
             state.absorb(&wanted, loaded);
         }
-        // A panic in the core must cost its own command only, not the writer.
-        let decided = catch_unwind(AssertUnwindSafe(|| decide_batch(context, &mut state, requests)))
-            .map_err(|_| ExecuteError::Undecided("the core panicked"))?;
-        if let Ok(outcomes) = decided {
+        if let Ok(outcomes) = decide_batch(context, &mut state, requests) {
             let mut changes = state.into_changes();
             if !changes.is_empty() {
                 batch.write(&changes).await?;

@@ -1,8 +1,10 @@
 //! The one task that writes.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -86,7 +88,9 @@ impl Writer {
         let started = Instant::now();
         let batch_id = clock::fresh_id();
         let at = requests.iter().map(|request| request.received_at).max().unwrap_or_default();
-        match self.attempt(batch_id, at, requests).await {
+        // A panic must cost its own command only: without the writer, nobody would be answered any more.
+        let attempt = AssertUnwindSafe(self.attempt(batch_id, at, requests)).catch_unwind().await;
+        match attempt.unwrap_or(Err(ExecuteError::Undecided("a panic"))) {
             Ok(executed) => {
                 metrics::histogram!(telemetry::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
                 metrics::histogram!(telemetry::BATCH_COMMANDS)

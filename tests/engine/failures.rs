@@ -69,20 +69,22 @@ async fn a_refused_command_leaves_its_neighbours_alone() {
 }
 
 #[tokio::test]
-async fn a_panic_in_the_core_costs_its_own_command_and_no_other() {
-    let bank = Bank::open("rules = []").await;
-    assert!(authorized(&bank.engine.submit(request(second(1), authorize("B", 100, SENDER))).await));
-    let mut requests = authorizations(5);
-    requests[3] = request(second(1), authorize("B", 100, SENDER));
-    bank.store.set(Trouble::Spoils(AccountId::new("B")));
-    let answers = bank.as_one_batch(requests).await;
-    assert_eq!(answers[3], Err(SubmitError::Failed));
-    for index in [0, 1, 2, 4] {
-        assert!(authorized(&answers[index]), "{index}");
+async fn a_panic_in_the_core_or_the_store_costs_its_own_command_and_no_other() {
+    for trouble in [Trouble::Spoils(AccountId::new("B")), Trouble::Panics(AccountId::new("B"))] {
+        let bank = Bank::open("rules = []").await;
+        assert!(authorized(&bank.engine.submit(request(second(1), authorize("B", 100, SENDER))).await));
+        let mut requests = authorizations(5);
+        requests[3] = request(second(1), authorize("B", 100, SENDER));
+        bank.store.set(trouble);
+        let answers = bank.as_one_batch(requests).await;
+        assert_eq!(answers[3], Err(SubmitError::Failed));
+        for index in [0, 1, 2, 4] {
+            assert!(authorized(&answers[index]), "{index}");
+        }
+        bank.store.set(Trouble::None);
+        assert!(authorized(&bank.engine.submit(an_authorization()).await), "the writer lives on");
+        bank.close().await;
     }
-    bank.store.set(Trouble::None);
-    assert!(authorized(&bank.engine.submit(an_authorization()).await), "the writer lives on");
-    bank.close().await;
 }
 
 #[tokio::test]

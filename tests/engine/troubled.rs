@@ -20,6 +20,8 @@ pub enum Trouble {
     Refuses(TrackingId),
     /// This account's series are spoilt in a way that the core cannot live with.
     Spoils(AccountId),
+    /// Loading this account panics.
+    Panics(AccountId),
     /// Commits are rolled back, and their answers lost.
     LosesCommits,
     /// Commits are durable, and their answers lost.
@@ -110,6 +112,9 @@ impl TroubledBatch {
 #[async_trait]
 impl Batch for TroubledBatch {
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
+        if let Trouble::Panics(account) = self.trouble() {
+            assert!(!wanted.accounts.contains(&account), "as the test wants it");
+        }
         let mut loaded = self.batch.load(wanted).await?;
         if let Trouble::Spoils(account) = self.trouble() {
             for series in loaded.series.iter_mut().filter(|series| series.key.subject.key == account.as_str()) {

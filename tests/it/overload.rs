@@ -7,7 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use sqlx::{Connection, SqliteConnection};
 use vna_partner::commit::Limits;
 
-use crate::support::{ANA, Answer, Server, account, authorization, credit, status};
+use crate::support::{ANA, Answer, Browser, Server, account, ana, authorization, credit, enrolment, status};
 
 /// Longer than the store waits for its write lock, and than any machine takes to say that it did so in vain.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -59,14 +59,28 @@ async fn a_store_that_takes_no_write_is_a_503_in_good_time_and_the_next_call_suc
     let server = Server::start().await;
     let leap = server.leap();
     let authorized = leap.authorize(authorization().to(ANA)).await.authorized();
+    let credit = || leap.call("/CreditFunds").idempotency_key("a").body(credit(ANA, &authorized)).send();
     let held = Held::store_of(&server).await;
-    let refused = tokio::time::timeout(LONGEST_WAIT, leap.credit(credit(ANA, &authorized))).await;
+    let refused = tokio::time::timeout(LONGEST_WAIT, credit()).await;
     come_again(refused.expect("it does not wait for ever"));
     held.release().await;
     assert_eq!(server.operator().balance(ANA).await, "0.00");
-    let credited = leap.credit(credit(ANA, &authorized)).await.done();
-    assert_eq!(leap.credit(credit(ANA, &authorized)).await.done(), credited);
+    let credited = credit().await.done();
+    assert_eq!(credit().await.done(), credited);
     assert_eq!(server.operator().balance(ANA).await, "100.00");
+}
+
+#[tokio::test]
+async fn a_person_is_told_to_try_again_and_the_link_stays_good() {
+    let server = Server::with().policy("enrolment_currency", "MXN").start().await;
+    let link = server.leap().enrolment_url(enrolment(ana())).await.success().text_of("RegistrationUrl").to_owned();
+    let held = Held::store_of(&server).await;
+    let page = Browser::new().confirm(&link, "").await.expect_status(503);
+    assert_eq!(page.header("Retry-After"), Some("1"));
+    assert!(page.text.contains("try again"), "{}", page.text);
+    held.release().await;
+    Browser::new().confirm(&link, "").await.ok();
+    assert_eq!(server.operator().list("/admin/accounts").await.len(), 1);
 }
 
 #[tokio::test]
