@@ -343,7 +343,7 @@ fn judge_late(
 ) -> Result<Result<Lateness, WrongField>, Missing> {
     let too_late = now.since(authorization.expires_at) > context.policy.late_credit_window;
     if too_late || context.policy.late_credit == LateCredit::Refuse {
-        let note = format!("the authorization expired at {}", authorization.expires_at);
+        let note = format!("the authorization expired at {} and may no longer be credited", authorization.expires_at);
         return Ok(Err(WrongField::new(Reason::NotPreviouslyValidated, note)));
     }
     subjects::give_back(state, &authorization.counted, ReleaseKind::Always)?;
@@ -359,7 +359,13 @@ fn judge_late(
     };
     let parties = Parties::of(account, authorization.sender.as_deref());
     let judgement = subjects::judge(context, state, &parties, &case)?;
-    let refusal = judgement.refusal.map(|reason| authorize::refused_by_rule(reason, &judgement.findings));
+    let refusal = judgement.refusal.map(|reason| {
+        let WrongField { note, .. } = authorize::refused_by_rule(reason, &judgement.findings);
+        WrongField::new(
+            reason,
+            format!("the authorization expired at {}; judged again, {note}", authorization.expires_at),
+        )
+    });
     *findings = judgement.findings;
     Ok(refusal.map_or(Ok(Lateness::Rechecked), Err))
 }

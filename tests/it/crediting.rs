@@ -255,6 +255,8 @@ async fn late_credit_recheck_refuses_for_good_what_the_rules_no_longer_allow() {
     let decision = server.operator().decision(&refused).await;
     assert_eq!((&decision["rules"][0]["counted"], &decision["amount"]), (&json!(1), &json!("100.00")));
     assert_eq!((&decision["currency"], &decision["reference"]), (&json!("MXN"), &json!(late)));
+    let note = decision["note"].as_str().unwrap();
+    assert!(note.ends_with("judged again, refused by the rule `one-a-day`"), "{note}");
     server.operator().void(&other).await.ok();
     assert_eq!(server.leap().credit(credit(ANA, &late)).await.text, first.text, "it stays refused");
     assert_eq!(server.balance().await, "0.00");
