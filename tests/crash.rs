@@ -6,13 +6,14 @@
 #[expect(dead_code, reason = "the command line's tests need more of it")]
 mod program;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use vna_partner::clock;
 use vna_partner::http::signature::sign;
@@ -24,13 +25,13 @@ const ACCOUNTS: [&str; 3] = ["4000000000000001", "4000000000000002", "4000000000
 /// More than there are accounts, so that they meet on each of them.
 const CALLERS: usize = 8;
 
-/// Credits that callers hear of before a server is killed: from none to about a second's worth.
-const CREDITS_BEFORE_THE_END: std::ops::Range<u32> = 0..120;
+/// Answers that callers hear before a server is killed: from the first to about half a second's worth.
+const ANSWERS_BEFORE_THE_END: std::ops::Range<u32> = 1..150;
 
 #[tokio::test]
 async fn what_was_answered_survives_kill_nine_and_nothing_happens_twice() {
     let mut torture = Torture::new();
-    for _ in 0..4 {
+    for _ in 0..6 {
         torture.kill_and_look().await;
     }
     torture.look_at_everything().await;
@@ -52,12 +53,14 @@ async fn kill_nine_for_ten_minutes() {
 async fn an_orderly_stop_answers_every_call_that_it_carries_out() {
     let desk = a_desk();
     let server = desk.serve(&[]);
-    let (url, heard) = (server.url.clone(), Semaphore::new(0));
+    let url = server.url.clone();
+    let (tell, told_to_stop) = oneshot::channel();
+    let fuse = Fuse::of(150, move || tell.send(()).unwrap());
     let stop = async {
-        heard.acquire_many(60).await.unwrap().forget();
+        told_to_stop.await.unwrap();
         tokio::task::spawn_blocking(move || server.stop()).await.unwrap()
     };
-    let (told, exit_code) = join(load(&url, &heard), stop).await;
+    let (told, exit_code) = join(load(&url, &fuse), stop).await;
     assert_eq!(exit_code, 0);
     desk.well(&["audit"]);
     let state_of = |kind: &str, id: &str| desk.json(&[kind, "show", id])["state"].as_str().unwrap().to_owned();
@@ -90,6 +93,30 @@ struct Remittance {
     reversal: Asked,
 }
 
+/// Ends a server after a number of answers.
+struct Fuse<F> {
+    answers_left: Cell<u32>,
+    end: Cell<Option<F>>,
+}
+
+impl<F: FnOnce()> Fuse<F> {
+    fn of(answers: u32, end: F) -> Self {
+        Self { answers_left: Cell::new(answers), end: Cell::new(Some(end)) }
+    }
+
+    /// Takes an answer as it is heard, and passes it on.
+    fn heard(&self, asked: Asked) -> Asked {
+        let left = self.answers_left.get().saturating_sub(1);
+        self.answers_left.set(left);
+        if left == 0
+            && let Some(end) = self.end.take()
+        {
+            end();
+        }
+        asked
+    }
+}
+
 /// One database, and all that its callers were told by the servers that ran on it.
 struct Torture {
     desk: Desk,
@@ -107,14 +134,10 @@ impl Torture {
     /// Kills a server under load, and holds the next one to what the callers were told.
     async fn kill_and_look(&mut self) {
         let server = self.desk.serve(&[]);
-        let (url, heard) = (server.url.clone(), Semaphore::new(0));
-        let credits = self.chance.random_range(CREDITS_BEFORE_THE_END);
-        let kill = async {
-            heard.acquire_many(credits).await.unwrap().forget();
-            // SIGKILL.
-            drop(server);
-        };
-        let (mut told, ()) = join(load(&url, &heard), kill).await;
+        let url = server.url.clone();
+        // SIGKILL, as soon as an answer is heard: what is answered before it is durable is then lost.
+        let fuse = Fuse::of(self.chance.random_range(ANSWERS_BEFORE_THE_END), || drop(server));
+        let mut told = load(&url, &fuse).await;
         self.desk.well(&["audit"]);
         hold_to(&self.desk.serve(&[]), &mut told).await;
         self.told.append(&mut told);
@@ -163,21 +186,18 @@ async fn again(asked: &mut Asked, call: impl AsyncFn() -> Asked) {
 }
 
 /// Remittances from many callers, until the server answers none of them any more.
-async fn load(url: &str, heard: &Semaphore) -> Vec<Remittance> {
+async fn load<F: FnOnce()>(url: &str, fuse: &Fuse<F>) -> Vec<Remittance> {
     let leap = Leap::new(url);
-    let callers = (0..CALLERS).map(|caller| remit_until_silence(&leap, ACCOUNTS[caller % ACCOUNTS.len()], heard));
+    let callers = (0..CALLERS).map(|caller| remit_until_silence(&leap, ACCOUNTS[caller % ACCOUNTS.len()], fuse));
     join_all(callers).await.into_iter().flatten().collect()
 }
 
-async fn remit_until_silence(leap: &Leap, account: &'static str, heard: &Semaphore) -> Vec<Remittance> {
+async fn remit_until_silence<F: FnOnce()>(leap: &Leap, account: &'static str, fuse: &Fuse<F>) -> Vec<Remittance> {
     let mut told: Vec<Remittance> = Vec::new();
-    while let Asked::Heard(authorization) = leap.authorize(account).await {
-        let credit = leap.credit(&authorization, account).await;
+    while let Asked::Heard(authorization) = fuse.heard(leap.authorize(account).await) {
+        let credit = fuse.heard(leap.credit(&authorization, account).await);
         let reversal = match &credit {
-            Asked::Heard(credit) => {
-                heard.add_permits(1);
-                if told.len() % 3 == 2 { leap.reverse(credit, account).await } else { Asked::Not }
-            }
+            Asked::Heard(credit) if told.len() % 3 == 2 => fuse.heard(leap.reverse(credit, account).await),
             _ => Asked::Not,
         };
         let is_silent = credit == Asked::InVain || reversal == Asked::InVain;

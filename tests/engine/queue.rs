@@ -5,6 +5,24 @@ use vna_partner::commit::{Limits, SubmitError};
 use crate::{Bank, an_authorization, authorized};
 
 #[tokio::test]
+async fn nothing_is_answered_before_it_is_durable() {
+    let bank = Bank::open("rules = []").await;
+    let gate = bank.store.hold_commits().await;
+    let first = bank.hand_in(an_authorization()).await;
+    bank.store.one_commits().await;
+    let second = bank.hand_in(an_authorization()).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!first.is_finished() && !second.is_finished());
+    drop(gate);
+    for answer in [first, second] {
+        assert!(authorized(&answer.await.unwrap()));
+    }
+    bank.close().await;
+}
+
+#[tokio::test]
 async fn a_full_queue_is_told_at_once_and_nothing_is_written() {
     let bank = Bank::open_with("rules = []", Limits { queue: 3, batch: 2 }).await;
     let gate = bank.store.hold().await;

@@ -30,17 +30,28 @@ pub enum Trouble {
     LosesAnswersAndOneQuestion,
 }
 
+/// What passes only while nobody holds it.
+type Gate = Arc<tokio::sync::Mutex<()>>;
+
+struct Commits {
+    gate: Gate,
+    /// One permit for each commit that was asked for.
+    asked: Semaphore,
+}
+
 pub struct TroubledStore {
     store: Arc<SqliteStore>,
     trouble: Arc<Mutex<Trouble>>,
-    gate: Arc<tokio::sync::Mutex<()>>,
+    gate: Gate,
     /// One permit for each transaction that was asked for.
     begun: Semaphore,
+    commits: Arc<Commits>,
 }
 
 impl TroubledStore {
     pub fn over(store: Arc<SqliteStore>) -> Self {
-        Self { store, trouble: Arc::default(), gate: Arc::default(), begun: Semaphore::new(0) }
+        let commits = Arc::new(Commits { gate: Arc::default(), asked: Semaphore::new(0) });
+        Self { store, trouble: Arc::default(), gate: Arc::default(), begun: Semaphore::new(0), commits }
     }
 
     pub fn set(&self, trouble: Trouble) {
@@ -50,6 +61,16 @@ impl TroubledStore {
     /// Lets no transaction begin until the guard is dropped.
     pub async fn hold(&self) -> OwnedMutexGuard<()> {
         self.gate.clone().lock_owned().await
+    }
+
+    /// Lets no commit through until the guard is dropped.
+    pub async fn hold_commits(&self) -> OwnedMutexGuard<()> {
+        self.commits.gate.clone().lock_owned().await
+    }
+
+    /// Waits until one more commit is asked for.
+    pub async fn one_commits(&self) {
+        self.commits.asked.acquire().await.unwrap().forget();
     }
 
     /// Waits until one more transaction is asked for.
@@ -73,7 +94,10 @@ impl Store for TroubledStore {
         drop(self.gate.lock().await);
         match self.trouble() {
             Trouble::Away => Err(away()),
-            _ => Ok(Box::new(TroubledBatch { batch: self.store.begin().await?, trouble: self.trouble.clone() })),
+            _ => {
+                let batch = self.store.begin().await?;
+                Ok(Box::new(TroubledBatch { batch, trouble: self.trouble.clone(), commits: self.commits.clone() }))
+            }
         }
     }
 
@@ -101,6 +125,7 @@ impl Store for TroubledStore {
 struct TroubledBatch {
     batch: Box<dyn Batch>,
     trouble: Arc<Mutex<Trouble>>,
+    commits: Arc<Commits>,
 }
 
 impl TroubledBatch {
@@ -134,6 +159,8 @@ impl Batch for TroubledBatch {
     }
 
     async fn commit(self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
+        self.commits.asked.add_permits(1);
+        drop(self.commits.gate.lock().await);
         match self.trouble() {
             Trouble::LosesCommits => Err(away()),
             Trouble::LosesAnswers | Trouble::LosesAnswersAndOneQuestion => {
