@@ -74,6 +74,29 @@ async fn an_orderly_stop_answers_every_call_that_it_carries_out() {
     }
 }
 
+#[tokio::test]
+async fn the_command_line_gets_its_turn_beside_a_busy_server() {
+    let desk = a_desk();
+    let server = desk.serve(&[]);
+    let url = server.url.clone();
+    let (tell, told_to_begin) = oneshot::channel();
+    let fuse = Fuse::of(20, move || tell.send(()).unwrap());
+    let operate = async {
+        told_to_begin.await.unwrap();
+        let at_work = tokio::task::spawn_blocking(move || {
+            for tier in ["gold", "standard", "gold", "standard", "gold"] {
+                desk.well(&["account", "tier", ACCOUNTS[0], tier, "--reason", "a test"]);
+                desk.well(&["audit"]);
+            }
+            drop(server);
+            desk
+        });
+        at_work.await.unwrap()
+    };
+    let (_, desk) = join(load(&url, &fuse), operate).await;
+    assert_eq!(desk.json(&["account", "show", ACCOUNTS[0]])["tier"], "gold");
+}
+
 /// What became of one call.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Asked {
