@@ -21,7 +21,7 @@ use vna_partner::commit::execute;
 use vna_partner::config::{Environment, Flags, Settings};
 use vna_partner::decide::command::{Action, AuthorizeCall, Field, NewAccount, Operation, SeedAccount};
 use vna_partner::decide::{Command, Context, Request};
-use vna_partner::domain::{AccountId, Address, Gender, JsonNumber, PersonalData, Policy, Span, Timestamp};
+use vna_partner::domain::{AccountId, Address, Body, Gender, JsonNumber, PersonalData, Policy, Span, Timestamp};
 use vna_partner::rules::RuleSet;
 use vna_partner::startup;
 use vna_partner::store::Store;
@@ -223,7 +223,7 @@ fn authorize(account: &str) -> Command {
         exchange_rate: Field::Given("17.25".parse().unwrap()),
         sender: Field::Given(person("+12025550143")),
         receiver: Field::Given(person("+525555123456")),
-        body: RawValue::from_string(body(account)).unwrap(),
+        body: Body::new(RawValue::from_string(body(account)).unwrap()),
     })
 }
 

@@ -191,7 +191,7 @@ fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AccountId, Reason, SubjectKind, TrackingId};
+    use crate::domain::{AccountId, Body, Reason, SubjectKind, TrackingId};
 
     fn id(last: u128) -> TrackingId {
         TrackingId(uuid::Uuid::from_u128(last))
@@ -269,7 +269,7 @@ mod tests {
             exchange_rate: Some("17.25".parse().unwrap()),
             rules_version: Some("v1".to_owned()),
             findings: vec![amount, velocity, accumulated, skipped],
-            request: serde_json::value::RawValue::from_string("{\"FirstName\":\"Ana\"}".to_owned()).unwrap(),
+            request: Body::of(&serde_json::json!({"FirstName": "Ana"})),
         }
     }
 

@@ -1,10 +1,9 @@
 //! What the core can be asked to do. The edge has read every field; the core judges them in the contract's order.
 
 use rust_decimal::Decimal;
-use serde_json::value::RawValue;
 
 use crate::domain::{
-    AccountId, Currency, Document, JsonNumber, PersonalData, Status, SubjectKey, Timestamp, TrackingId,
+    AccountId, Body, Currency, Document, JsonNumber, PersonalData, Status, SubjectKey, Timestamp, TrackingId,
 };
 
 /// One command on its way through the queue, with everything that is not decided but given: its time and its ids.
@@ -89,7 +88,7 @@ pub struct AuthorizeCall {
     pub sender: Field<PersonalData>,
     pub receiver: Field<PersonalData>,
     /// The body, for the record.
-    pub body: Box<RawValue>,
+    pub body: Body,
 }
 
 /// CreditFunds. In `amount`, `currency` and `exchange_rate` null, empty and 0 are absent (decision 7).
@@ -100,7 +99,7 @@ pub struct CreditCall {
     pub amount: Field<JsonNumber>,
     pub currency: Field<Currency>,
     pub exchange_rate: Field<Decimal>,
-    pub body: Box<RawValue>,
+    pub body: Body,
 }
 
 /// ReverseCreditFunds.
@@ -108,7 +107,7 @@ pub struct CreditCall {
 pub struct ReverseCall {
     pub account: Field<String>,
     pub credit: Field<String>,
-    pub body: Box<RawValue>,
+    pub body: Body,
 }
 
 /// CreateAccount. `Amount` and `ExchangeRate` belong to the remittance that waits and are only checked.

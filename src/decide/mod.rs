@@ -12,6 +12,7 @@ mod authorize;
 mod changes;
 mod create_account;
 mod credit;
+mod crediting;
 mod enrol;
 mod fields;
 mod hints;

@@ -1,15 +1,15 @@
 //! What operators do. Every change is recorded with who, when and why.
 
-use super::command::{Action, NewAccount, Operation};
+use super::command::{Action, Field, NewAccount, Operation};
 use super::create_account::{find_persons, oldest_open_account, open};
-use super::credit::{self, Asked};
+use super::crediting::{self, Asked};
 use super::outcome::{OperationAnswer, Refusal};
 use super::posting::{self, Movement};
 use super::unreferenced::Matches;
 use super::{Context, Missing, Request, State, reverse, subjects};
 use crate::domain::{
-    Account, AccountChange, AccountId, AmbiguousState, AuthorizationState, Book, Credit, CreditState, EntryKind,
-    JsonNumber, Money, ReleaseKind, Status, TrackingId,
+    Account, AccountChange, AccountId, AmbiguousState, Authorization, AuthorizationState, Body, Book, Credit,
+    CreditState, EntryKind, JsonNumber, Money, ReleaseKind, Status, TrackingId,
 };
 
 pub fn operate(
@@ -241,10 +241,12 @@ impl Desk<'_> {
             let now = subjects::enter(state, &subjects, self.request.received_at)?;
             let money = Money::new(call.amount, call.currency);
             let matches = Matches::find(self.context, state, &account.id, money, call.exchange_rate, now)?;
-            let Some(matched) = matches.in_order().next() else {
+            // What was opened since the call cannot be what it was for.
+            let was_there = |found: &&Authorization| (found.at, found.id) < (call.at, call.id);
+            let Some(matched) = matches.in_order().find(was_there) else {
                 return conflict("no unused authorization matches");
             };
-            let needed = credit::subjects_of(self.context, &account, matched);
+            let needed = crediting::subjects_of(self.context, &account, matched);
             if !needed.is_subset(&subjects) {
                 subjects.extend(needed);
                 continue;
@@ -252,23 +254,23 @@ impl Desk<'_> {
             let asked = Asked {
                 id: self.request.id,
                 received_at: self.request.received_at,
-                call: None,
-                account: None,
+                at: now,
+                account: Some(account.id.clone()),
+                amount: &Field::Absent,
+                currency: None,
                 exchange_rate: call.exchange_rate,
                 referenced: false,
                 idempotency_key: None,
+                body: Body::of(&serde_json::json!({
+                    "AmbiguousCredit": id, "Operator": self.operation.who, "Reason": self.operation.why,
+                })),
             };
-            let made = credit::make(self.context, state, &asked, &account, matched, now, &mut Vec::new())?;
-            let credit = match made {
-                Ok(credit) => credit,
-                Err(wrong) => {
-                    // The recheck took the expired count out; the authorization waits on, so it goes back.
-                    if matched.state == AuthorizationState::Expired {
-                        subjects::give_back(state, &matched.counted, ReleaseKind::Expiry)?;
-                    }
-                    return conflict(format!("{}: {}", wrong.reason, wrong.note));
-                }
+            let made = crediting::make(self.context, state, &asked, &account, matched, now)?;
+            let credit = match &made.credit {
+                Ok(credit) => credit.clone(),
+                Err(wrong) => return conflict(format!("{}: {}", wrong.reason, wrong.note)),
             };
+            crediting::close(self.context, state, &asked, matched, None, made, now)?;
             call.state = AmbiguousState::Credited;
             call.credit = Some(credit.id);
             state.put_ambiguous(call.clone());

@@ -26,12 +26,12 @@ pub fn reverse(
         description,
     };
     let named = subjects::named_account(state, &call.account)?;
-    subjects::enter(state, &named, request.received_at)?;
+    let at = subjects::enter(state, &named, request.received_at)?;
     let known = call.account.given().filter(|_| !named.is_empty()).map(AccountId::new);
     let (account_id, number) = match sound_fields(call) {
         Ok(fields) => fields,
         Err(note) => {
-            return Ok(record(state, request, call, request.received_at, About::Account(known), refused(note)));
+            return Ok(record(state, request, call, at, About::Account(known), refused(note)));
         }
     };
     let credit = match TrackingId::parse(number) {
@@ -49,7 +49,7 @@ pub fn reverse(
         } else {
             not_supported(request)
         };
-        return Ok(record(state, request, call, request.received_at, About::Account(known), answer));
+        return Ok(record(state, request, call, at, About::Account(known), answer));
     };
     let counted = counted_of(state, &credit)?;
     let subjects = subjects_of(state, &account, &credit)?;

@@ -5,6 +5,7 @@ use super::create_account::{find_persons, open};
 use super::outcome::SeedAnswer;
 use super::posting::{self, Movement};
 use super::{Context, Missing, Request, State};
+use crate::domain::person::directory_keys;
 use crate::domain::{Account, AccountChange, Book, EntryKind, Status};
 
 pub fn seed(context: &Context, state: &mut State, request: &Request, row: &SeedAccount) -> Result<SeedAnswer, Missing> {
@@ -15,12 +16,20 @@ pub fn seed(context: &Context, state: &mut State, request: &Request, row: &SeedA
         Ok(holders) => holders.into_iter().next(),
         Err(contradiction) => return Ok(SeedAnswer::Contradicts(contradiction.to_owned())),
     };
+    let opening = row.opening_balance.unwrap_or(0);
+    if row.status == Some(Status::Closed) && opening > 0 {
+        return Ok(SeedAnswer::Contradicts("a closed account holds no OpeningBalance".to_owned()));
+    }
+    // A person's further account may bring new contacts and documents; whatever else it says must be what is known.
+    if holder.as_ref().is_some_and(|holder| !holder.agrees_with(&row.account.person)) {
+        return Ok(contradiction("PersonalData"));
+    }
     let mut account = open(context, state, request, &row.account, holder)?;
     account.status = row.status.unwrap_or(Status::Active);
-    account.opening_balance = row.opening_balance.unwrap_or(0);
+    account.opening_balance = opening;
     state.put_account(account.clone());
-    if account.opening_balance > 0 {
-        let lines = [(Book::Opening, -account.opening_balance), (Book::Available, account.opening_balance)];
+    if opening > 0 {
+        let lines = [(Book::Opening, -opening), (Book::Available, opening)];
         let movement =
             Movement { id: request.id, kind: EntryKind::Opening, credit: None, at: request.received_at, lines: &lines };
         if posting::post(state, &account, movement).is_none() {
@@ -44,12 +53,12 @@ pub fn seed(context: &Context, state: &mut State, request: &Request, row: &SeedA
 
 /// What the file names must be what is stored; what it leaves out may have changed since.
 fn compare(state: &mut State, row: &SeedAccount, stored: &Account) -> Result<SeedAnswer, Missing> {
-    let holder = state.person(stored.person)?;
-    let same_holder = holder.is_some_and(|holder| {
-        holder.data == row.account.person || holder.is_same(&row.account.person, &row.account.documents)
+    let same_holder = state.person(stored.person)?.is_some_and(|holder| {
+        holder.agrees_with(&row.account.person)
+            && directory_keys(&row.account.person, &row.account.documents).is_subset(&holder.keys)
     });
     let differs = |asked: Option<&String>, stored: &String| asked.is_some_and(|asked| asked != stored);
-    let contradiction = if stored.currency != row.account.currency {
+    let differing = if stored.currency != row.account.currency {
         Some("Currency")
     } else if row.status.is_some_and(|status| status != stored.status) {
         Some("Status")
@@ -64,8 +73,9 @@ fn compare(state: &mut State, row: &SeedAccount, stored: &Account) -> Result<See
     } else {
         None
     };
-    Ok(match contradiction {
-        Some(field) => SeedAnswer::Contradicts(format!("{field} is not what is stored")),
-        None => SeedAnswer::Unchanged,
-    })
+    Ok(differing.map_or(SeedAnswer::Unchanged, contradiction))
+}
+
+fn contradiction(field: &str) -> SeedAnswer {
+    SeedAnswer::Contradicts(format!("{field} is not what is stored"))
 }

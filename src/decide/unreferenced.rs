@@ -3,15 +3,14 @@
 use rust_decimal::Decimal;
 
 use super::command::CreditCall;
-use super::credit::{self, Asked};
+use super::crediting::{self, Asked};
 use super::fields::{self, WrongField};
 use super::outcome::CreditAnswer;
 use super::subjects;
 use super::{Context, Missing, State, UnreferencedKey, UnusedKey};
-use crate::domain::policy::{ExchangeRatePolicy, LateCredit, UnreferencedCredits};
+use crate::domain::policy::{ExchangeRatePolicy, UnreferencedCredits};
 use crate::domain::{
-    AccountId, AmbiguousCredit, AmbiguousState, Authorization, AuthorizationState, Credit, Currency, Money, Reason,
-    Timestamp,
+    AccountId, Authorization, AuthorizationState, Credit, CreditState, Currency, Money, Reason, Timestamp,
 };
 
 pub fn credit(
@@ -22,7 +21,7 @@ pub fn credit(
 ) -> Result<CreditAnswer, Missing> {
     let (amount, currency, rate) = match check_fields(context, call) {
         Ok(fields) => fields,
-        Err(wrong) => return Ok(credit::refuse_once(state, &asked, asked.received_at, wrong, None)),
+        Err(wrong) => return Ok(crediting::refuse_once(state, &asked, asked.at, wrong, None)),
     };
     let account = match call.account.given() {
         Some(id) => state.account(&AccountId::new(id))?,
@@ -30,7 +29,7 @@ pub fn credit(
     };
     let Some(account) = account else {
         let wrong = WrongField::new(Reason::InvalidAccount, "AccountIdentifier is unknown");
-        return Ok(credit::refuse_once(state, &asked, asked.received_at, wrong, None));
+        return Ok(crediting::refuse_once(state, &asked, asked.at, wrong, None));
     };
 
     let mut subjects = [subjects::account_subject(&account)].into();
@@ -39,40 +38,30 @@ pub fn credit(
         let unmatched = |note: &str| WrongField::new(Reason::NotPreviouslyValidated, note);
         if context.policy.unreferenced_credits == UnreferencedCredits::Refuse {
             let wrong = unmatched("a credit must name its authorization here");
-            return Ok(credit::refuse_once(state, &asked, now, wrong, None));
+            return Ok(crediting::refuse_once(state, &asked, now, wrong, None));
         }
         let key = UnreferencedKey { account: account.id.clone(), amount, currency };
         let earlier = state.unreferenced(&key)?;
-        let matches = Matches::find(context, state, &account.id, Money::new(amount, currency), Some(rate), now)?;
+        let money = Money::new(amount, currency);
+        let matches = Matches::find(context, state, &account.id, money, Some(rate), now)?;
         let matched = matches.open().chain(matches.expired_before_no(&earlier)).next();
-        let ambiguous = |answered_with| AmbiguousCredit {
-            id: asked.id,
-            account: account.id.clone(),
-            amount,
-            currency,
-            exchange_rate: Some(rate),
-            at: now,
-            answered_with,
-            state: AmbiguousState::Waiting,
-            credit: None,
-        };
         if let Some(first) = earlier.iter().find(|first| is_retry_of(context, &asked, first, rate, now)) {
-            if matched.is_some() {
-                state.put_ambiguous(ambiguous(Some(first.id)));
-            }
-            return Ok(credit::answer_again(first));
+            return Ok(match matched {
+                Some(_) => crediting::repeat_and_ask(state, &asked, &account.id, money, first, now),
+                None => crediting::answer_again(first),
+            });
         }
         let Some(matched) = matched else {
             if matches.expired().next().is_none() {
-                return Ok(credit::refuse_once(state, &asked, now, unmatched("no authorization matches"), None));
+                return Ok(crediting::refuse_once(state, &asked, now, unmatched("no authorization matches"), None));
             }
-            state.put_ambiguous(ambiguous(None));
+            state.put_ambiguous(crediting::ambiguous(&asked, &account.id, money, None, now));
             let wrong = unmatched("an expired authorization matches, but an equal credit was made since it was opened");
-            return Ok(credit::refuse_once(state, &asked, now, wrong, None));
+            return Ok(crediting::refuse_once(state, &asked, now, wrong, None));
         };
-        let needed = credit::subjects_of(context, &account, matched);
+        let needed = crediting::subjects_of(context, &account, matched);
         if needed.is_subset(&subjects) {
-            return credit::credit_or_refuse(context, state, &asked, &account, matched.clone(), None, now);
+            return crediting::credit_or_refuse(context, state, &asked, &account, matched.clone(), None, now);
         }
         subjects.extend(needed);
     }
@@ -97,9 +86,10 @@ fn is_retry_of(context: &Context, asked: &Asked<'_>, first: &Credit, rate: Decim
         (Some(own), Some(of_first)) => own != of_first,
         _ => false,
     };
-    first.state.is_standing()
+    // A refusal stays (decision 7): its retry must not use up the authorization of the next remittance.
+    (first.state.is_standing() || first.state == CreditState::Refused)
         && first.exchange_rate == Some(rate)
-        && now.since(first.at) <= context.policy.unreferenced_retry_window
+        && context.policy.takes_for_retry(now.since(first.at))
         && !other_key
 }
 
@@ -126,6 +116,7 @@ impl Matches {
             amount: money.amount,
             currency: money.currency,
             exchange_rate: rate,
+            now,
             expired_since: now.minus(policy.late_credit_window),
         };
         let mut unused = state.unused(&key)?;
@@ -135,9 +126,7 @@ impl Matches {
         unused.sort_by_key(|found| found.exchange_rate != rate);
         let (open, mut expired): (Vec<_>, Vec<_>) =
             unused.into_iter().partition(|found| found.state == AuthorizationState::Open);
-        expired.retain(|found| {
-            policy.late_credit != LateCredit::Refuse && now.since(found.expires_at) <= policy.late_credit_window
-        });
+        expired.retain(|found| policy.allows_late(now.since(found.expires_at)));
         Ok(Self { open, expired })
     }
 
@@ -156,6 +145,13 @@ impl Matches {
 
     /// Expired ones since whose opening no equal unreferenced credit was made: such a credit may have been theirs.
     fn expired_before_no<'a>(&'a self, credits: &'a [Credit]) -> impl Iterator<Item = &'a Authorization> {
-        self.expired().filter(|found| !credits.iter().any(|credit| credit.at >= found.at))
+        let made = || credits.iter().filter(|credit| credit.state != CreditState::Refused);
+        self.expired().filter(move |found| !made().any(|credit| precedes(found, credit)))
     }
+}
+
+/// Whether `authorization` was opened before `credit` was made. Of what happened at one moment, identifiers tell the
+/// order.
+pub fn precedes(authorization: &Authorization, credit: &Credit) -> bool {
+    (authorization.at, authorization.id) < (credit.at, credit.id)
 }

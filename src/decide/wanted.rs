@@ -52,6 +52,8 @@ pub struct UnusedKey {
     pub amount: i64,
     pub currency: Currency,
     pub exchange_rate: Option<Decimal>,
+    /// What is overdue by then is not open any more, whether or not it was swept.
+    pub now: Timestamp,
     pub expired_since: Timestamp,
 }
 

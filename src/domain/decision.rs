@@ -1,7 +1,10 @@
 //! Everything a decision was made from, kept so that it can be explained on the phone and replayed.
 
+use std::fmt;
+
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::currency::Currency;
@@ -59,22 +62,45 @@ pub struct Decision {
     /// Each rule in file order.
     pub findings: Vec<RuleFinding>,
     /// The request's body as it was received.
-    #[serde(with = "body_text")]
-    pub request: Box<RawValue>,
+    pub request: Body,
 }
 
-/// A body is stored as a text of its own, so that no database reformats it.
-mod body_text {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-    use serde_json::value::RawValue;
+/// A request's body: valid JSON, kept as it came. It holds personal data, so it never prints by accident.
+#[derive(Clone)]
+pub struct Body(Box<RawValue>);
 
-    pub fn serialize<S: Serializer>(body: &RawValue, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(body.get())
+impl Body {
+    pub fn new(json: Box<RawValue>) -> Self {
+        Self(json)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<RawValue>, D::Error> {
-        RawValue::from_string(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    /// A body that this server writes itself.
+    pub fn of(value: &serde_json::Value) -> Self {
+        // What serde_json prints is JSON; an object that could not be printed is none.
+        Self(serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+    }
+
+    pub fn json(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.0.get().len())
+    }
+}
+
+impl Serialize for Body {
+    /// As a text of its own, so that no database reformats it.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        RawValue::from_string(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
     }
 }
 

@@ -21,7 +21,7 @@ pub use account::{Account, AccountChange, Status};
 pub use authorization::{Authorization, AuthorizationState};
 pub use credit::{AmbiguousCredit, AmbiguousState, Credit, CreditState, Lateness, Reversal};
 pub use currency::{Currency, Money};
-pub use decision::{Decision, DecisionKind, RuleFinding, Verdict};
+pub use decision::{Body, Decision, DecisionKind, RuleFinding, Verdict};
 pub use enrolment::Enrolment;
 pub use ids::{AccountId, PersonId, TrackingId};
 pub use ledger::{Book, Entry, EntryKind, Posting};

@@ -192,6 +192,14 @@ impl Person {
         shares_number || (shares_a_key && has_same_name(&self.data, data))
     }
 
+    /// Whether nothing in `data`, contacts apart, differs from what is known of this person. Second names may be missing.
+    pub fn agrees_with(&self, data: &PersonalData) -> bool {
+        self.data.birth_date == data.birth_date
+            && self.data.gender == data.gender
+            && self.data.address == data.address
+            && has_same_name(&self.data, data)
+    }
+
     /// Another birth date under the same SSN, ITIN or INE number (decision 11): one of the two is wrong.
     pub fn contradicts(&self, data: &PersonalData, documents: &[Document]) -> bool {
         self.data.birth_date != data.birth_date && self.shares_personal_number(documents)

@@ -57,6 +57,18 @@ impl Policy {
         self.currencies.is_empty() || self.currencies.contains(&currency)
     }
 
+    /// Whether an unreferenced credit is taken for a retry of an equal one that is `age` old; never where the window is 0.
+    pub fn takes_for_retry(&self, age: Span) -> bool {
+        self.unreferenced_retry_window > Span(0) && age <= self.unreferenced_retry_window
+    }
+
+    /// Whether an authorization may still be credited `lateness` after its deadline; never where the window is 0.
+    pub fn allows_late(&self, lateness: Span) -> bool {
+        self.late_credit != LateCredit::Refuse
+            && self.late_credit_window > Span(0)
+            && lateness <= self.late_credit_window
+    }
+
     /// The currency of an account opened by enrolment; `None`: the page asks.
     pub fn currency_of_enrolments(&self) -> Option<Currency> {
         match (self.enrolment_currency, self.currencies.as_slice()) {

@@ -33,7 +33,7 @@ impl SubjectKind {
 }
 
 /// One subject's name: an account identifier, a sender's phone or email with the birth date, or a person's id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SubjectKey {
     pub kind: SubjectKind,
     pub key: String,
@@ -45,18 +45,18 @@ impl SubjectKey {
     }
 }
 
-impl fmt::Display for SubjectKey {
+impl fmt::Debug for SubjectKey {
     /// The kind alone: a sender's key is personal data and belongs in no message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.as_str())
+        write!(f, "SubjectKey({})", self.kind.as_str())
     }
 }
 
 /// A subject's row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
-    pub kind: SubjectKind,
-    pub key: String,
+    #[serde(flatten)]
+    pub key: SubjectKey,
     /// No command on this subject is ever dated before this (design: time enters once).
     pub last_event_at: Timestamp,
 }

@@ -68,7 +68,7 @@ impl<'a> DecisionDetail<'a> {
             decision: DecisionView::from(decision),
             rules: decision.findings.iter().map(|finding| FindingView::new(finding, decision.currency)).collect(),
             open_twins: twins.iter().map(AuthorizationView::from).collect(),
-            request: &decision.request,
+            request: decision.request.json(),
         }
     }
 }

@@ -110,15 +110,16 @@ async fn a_reference_bound_to_a_taken_match_hears_of_that_ones_reversal() {
 }
 
 #[tokio::test]
-async fn a_taken_match_of_a_blocked_account_is_refused_for_good_and_bound() {
-    let (server, older, newer, _) = two_of_which_one_is_used().await;
+async fn a_match_that_cannot_be_credited_now_is_left_and_an_operator_is_asked() {
+    let (server, older, newer, unreferenced) = two_of_which_one_is_used().await;
     server.operator().block(ANA, "Blocked").await;
-    let refused = server.leap().credit(credit(ANA, &older)).await.not_credited("AccountBlocked");
+    assert_eq!(server.leap().credit(credit(ANA, &older)).await.done(), unreferenced);
     server.operator().unblock(ANA).await;
-    for authorized in [&older, &newer] {
-        assert_eq!(server.leap().credit(credit(ANA, authorized)).await.not_credited("AccountBlocked"), refused);
-    }
-    assert_eq!(server.balance().await, "100.00");
+    assert_eq!(server.leap().credit(credit(ANA, &older)).await.done(), unreferenced, "bound for ever");
+    let listed = server.operator().list("/admin/ambiguous-credits?state=Waiting").await;
+    assert_eq!(listed[0]["answeredWith"], json!(unreferenced));
+    server.leap().credit(credit(ANA, &newer)).await.done();
+    assert_eq!(server.balance().await, "200.00");
 }
 
 #[tokio::test]

@@ -249,10 +249,10 @@ async fn an_operator_cannot_credit_what_no_open_match_is_left_for() {
     let id = waiting(&server).await[0]["trackingIdentifier"].as_str().unwrap().to_owned();
     server.operator().credit_ambiguous(&id).await.error(409, "AMBIGUOUS_CREDIT_CONFLICT");
     assert_eq!(waiting(&server).await.len(), 1);
-    // Another authorization that comes later is a match that is open.
+    // What is authorized later is another remittance's.
     server.authorized().await;
-    server.operator().credit_ambiguous(&id).await.ok();
-    assert_eq!(server.balance().await, "200.00");
+    server.operator().credit_ambiguous(&id).await.error(409, "AMBIGUOUS_CREDIT_CONFLICT");
+    assert_eq!(server.balance().await, "100.00");
 }
 
 #[tokio::test]
@@ -373,7 +373,27 @@ async fn a_match_refused_for_a_reason_of_state_ends() {
     call(&server).await.not_credited("AccountBlocked");
     assert_eq!(state_of(&server, &authorized).await, "CreditRefused");
     server.operator().unblock(ANA).await;
-    call(&server).await.not_credited("NotPreviouslyValidated");
     server.leap().credit(credit(ANA, &authorized)).await.not_credited("AccountBlocked");
     assert_eq!(server.balance().await, "0.00");
+}
+
+#[tokio::test]
+async fn a_retry_of_a_refused_call_is_refused_again_and_leaves_the_next_remittance_alone() {
+    let server = Server::start().await;
+    let first = server.authorized().await;
+    let second = server.authorized().await;
+    server.operator().block(ANA, "Blocked").await;
+    let refused = call(&server).await.not_credited("AccountBlocked");
+    server.operator().unblock(ANA).await;
+    assert_eq!(call(&server).await.not_credited("AccountBlocked"), refused);
+    assert_eq!(
+        (state_of(&server, &first).await, state_of(&server, &second).await),
+        (json!("CreditRefused"), json!("Open"))
+    );
+    let listed = waiting(&server).await;
+    assert_eq!(listed[0]["answeredWith"], json!(refused));
+    let asked = listed[0]["trackingIdentifier"].as_str().unwrap();
+    assert!(server.operator().decision(asked).await["note"].as_str().unwrap().contains("taken for a retry"));
+    server.operator().credit_ambiguous(asked).await.ok();
+    assert_eq!(server.balance().await, "100.00");
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
-use serde_json::value::RawValue;
 use sqlx::Row;
 use tempfile::TempDir;
 
@@ -14,7 +13,7 @@ use vna_partner::decide::command::{
 };
 use vna_partner::decide::{Command, Context, Outcome, Request};
 use vna_partner::domain::{
-    AccountId, Address, Currency, Gender, JsonNumber, PersonalData, Policy, Timestamp, TrackingId,
+    AccountId, Address, Body, Currency, Gender, JsonNumber, PersonalData, Policy, Timestamp, TrackingId,
 };
 use vna_partner::rules::RuleSet;
 use vna_partner::store::sqlite::SqliteStore;
@@ -158,8 +157,8 @@ pub fn person(phone: &str) -> PersonalData {
     }
 }
 
-fn body() -> Box<RawValue> {
-    RawValue::from_string("{}".to_owned()).unwrap()
+fn body() -> Body {
+    Body::of(&serde_json::json!({}))
 }
 
 fn number(minor_units: i64) -> Field<JsonNumber> {

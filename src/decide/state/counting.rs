@@ -30,7 +30,7 @@ impl State {
     /// Dates every one of `subjects`: nothing on them happens before `now` any more.
     pub fn touch(&mut self, subjects: &BTreeSet<SubjectKey>, now: Timestamp) {
         for key in subjects {
-            let subject = Subject { kind: key.kind, key: key.key.clone(), last_event_at: now };
+            let subject = Subject { key: key.clone(), last_event_at: now };
             self.overlay.changes.subjects.insert(key.clone(), subject);
         }
     }

@@ -92,7 +92,7 @@ impl State {
             self.persons.insert(person.id, person);
         }
         for subject in loaded.subjects {
-            self.subjects.insert(SubjectKey::new(subject.kind, subject.key.clone()), subject);
+            self.subjects.insert(subject.key.clone(), subject);
         }
         for series in loaded.series {
             self.series.entry(series.key.subject.clone()).or_default().insert(series.key.currency, series);
@@ -256,7 +256,7 @@ impl State {
         self.overlay.changes.credits.insert(credit.id, credit);
     }
 
-    /// Unreferenced credits of this account, amount and currency, refused ones apart, the latest first.
+    /// Unreferenced credits of this account, amount and currency, made or refused for good, the latest first.
     pub fn unreferenced(&mut self, key: &UnreferencedKey) -> Result<Vec<Credit>, Missing> {
         if !self.known.unreferenced.contains(key) {
             self.wanted.unreferenced.insert(key.clone());
@@ -268,7 +268,7 @@ impl State {
         let mut credits: Vec<Credit> = ids
             .into_iter()
             .filter_map(|id| self.overlay.changes.credits.get(&id).or_else(|| self.credits.get(&id)))
-            .filter(|credit| !credit.referenced && credit.reason.is_none())
+            .filter(|credit| !credit.referenced)
             .filter(|credit| credit.amount == key.amount && credit.currency == key.currency)
             .cloned()
             .collect();

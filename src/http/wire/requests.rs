@@ -3,6 +3,7 @@
 use super::fields::{amount, currency, exchange_rate, identifier, required, unless_default};
 use super::person::{documents, personal_data};
 use crate::decide::command::{AuthorizeCall, CreateAccountCall, CreditCall, OfferEnrolmentCall, ReverseCall};
+use crate::domain::Body;
 use crate::http::json::Document;
 
 /// TxAuthorization. Version 1.0's one `PersonalData` is the receiver's (decision 5).
@@ -19,7 +20,7 @@ pub fn authorize(document: &Document<'_>) -> AuthorizeCall {
         exchange_rate: exchange_rate(body.get("ExchangeRate"), "ExchangeRate").into(),
         sender: personal_data(body, "SenderPersonalData").into(),
         receiver: receiver.into(),
-        body: document.raw.to_owned(),
+        body: Body::new(document.raw.to_owned()),
     }
 }
 
@@ -32,7 +33,7 @@ pub fn credit(document: &Document<'_>) -> CreditCall {
         amount: amount(unless_default(body, "Amount"), "Amount").into(),
         currency: currency(unless_default(body, "Currency"), "Currency").into(),
         exchange_rate: exchange_rate(unless_default(body, "ExchangeRate"), "ExchangeRate").into(),
-        body: document.raw.to_owned(),
+        body: Body::new(document.raw.to_owned()),
     }
 }
 
@@ -41,7 +42,7 @@ pub fn reverse(document: &Document<'_>) -> ReverseCall {
     ReverseCall {
         account: identifier(&document.object, "AccountIdentifier").into(),
         credit: identifier(&document.object, "CreditTrackingNumber").into(),
-        body: document.raw.to_owned(),
+        body: Body::new(document.raw.to_owned()),
     }
 }
 
@@ -133,7 +134,7 @@ mod tests {
     #[test]
     fn the_body_is_recorded_as_it_came() {
         let body = r#"{"CreditTrackingNumber" : "x", "Unknown": 1.10}"#;
-        assert_eq!(reverse(&document(body)).body.get(), body);
+        assert_eq!(reverse(&document(body)).body.json().get(), body);
     }
 
     #[test]

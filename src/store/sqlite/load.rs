@@ -91,6 +91,7 @@ const LOAD: &str = concat!(
             SELECT id FROM authorizations
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
                 AND currency = w.value ->> 'currency' AND state = 'Open' AND state IN ('Open', 'Expired')
+                AND expires_at > w.value ->> 'now'
             ORDER BY at LIMIT 512))
     UNION ALL SELECT 'authorization', ",
     authorization_row!(),
@@ -99,6 +100,7 @@ const LOAD: &str = concat!(
             SELECT id FROM authorizations
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
                 AND currency = w.value ->> 'currency' AND state = 'Open' AND state IN ('Open', 'Expired')
+                AND expires_at > w.value ->> 'now'
                 AND exchange_rate = w.value ->> 'exchange_rate'
             ORDER BY at LIMIT 512))
     UNION ALL SELECT 'authorization', ",
@@ -128,7 +130,7 @@ const LOAD: &str = concat!(
         SELECT u.id FROM json_each(?) w CROSS JOIN credits u ON u.id IN (
             SELECT id FROM credits
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
-                AND currency = w.value ->> 'currency' AND referenced = 0 AND reason IS NULL
+                AND currency = w.value ->> 'currency' AND referenced = 0
             ORDER BY at DESC LIMIT 512))
     UNION ALL SELECT 'ambiguous', ",
     ambiguous_row!(),

@@ -47,9 +47,9 @@ async fn every_kind_of_row_is_read_back() {
 async fn a_decision_keeps_every_byte_of_its_request() {
     let (_directory, store) = sound_books().await;
     let sent = r#"{ "Amount" : 10.00, "Note":"caf\u00e9", "Amount2":1e1 }"#;
-    assert_eq!(store.decision(id("a001")).await.unwrap().unwrap().request.get(), sent);
+    assert_eq!(store.decision(id("a001")).await.unwrap().unwrap().request.json().get(), sent);
     let approved = DecisionFilter { approved: Some(true), ..DecisionFilter::default() };
-    assert_eq!(store.decisions(&approved, PAGE).await.unwrap().items[0].request.get(), sent);
+    assert_eq!(store.decisions(&approved, PAGE).await.unwrap().items[0].request.json().get(), sent);
 }
 
 #[tokio::test]
