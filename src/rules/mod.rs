@@ -2,8 +2,8 @@
 //!
 //! A rule set is an ordered list. Every rule is evaluated, so that a decision can be explained whole; the first one in
 //! `enforce` mode that refuses gives the reason. A rule knows no clock and no store: it asks [`Counters`] for what its
-//! subject counted in its window, and says [`Verdict`](crate::domain::Verdict). A new type of rule is one file and one
-//! line in `TYPES` (docs/adding-a-rule.md).
+//! subject counted in its window, and says [`Verdict`](crate::domain::Verdict). A new type of rule is one file, its
+//! `mod` line and one line in `TYPES` (docs/adding-a-rule.md).
 
 use crate::domain::{Counted, Currency, SubjectKind, Timestamp};
 
@@ -21,7 +21,7 @@ mod velocity;
 mod window;
 
 /// Every type of rule that a file can name.
-const TYPES: [rule::RuleType; 3] = [amount::TYPE, velocity::TYPE, accumulated::TYPE];
+const TYPES: &[rule::RuleType] = &[amount::TYPE, velocity::TYPE, accumulated::TYPE];
 
 /// The transaction that is judged.
 #[derive(Debug, Clone, Copy)]

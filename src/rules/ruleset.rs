@@ -103,7 +103,7 @@ impl fmt::Display for RulesError {
 impl RuleSet {
     /// Reads a rules file; `file_name` is only for the messages.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, RulesError> {
-        Self::parse_types(text, file_name, &TYPES)
+        Self::parse_types(text, file_name, TYPES)
     }
 
     /// The rules that are used where no file is named: `rules.default.toml`.
