@@ -33,7 +33,7 @@ pub struct Flags {
     /// Settings file [default: vna.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// sqlite://PATH or postgres://USER@HOST/NAME; one with a password goes into DATABASE_URL
+    /// sqlite://PATH, or postgres://USER@HOST/NAME, not served yet; one with a password goes into DATABASE_URL
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<SecretString>,
     /// IP address and port to listen on

@@ -1,7 +1,8 @@
 //! The store is dumb: it loads what it is asked for and writes what it is told, and decides nothing.
 //!
 //! [`Store`] is what the writer needs (a transaction that loads and writes in bulk), [`Reads`] what people and status
-//! queries need; neither passes through the queue. A store is right when it passes `tests/store`, for no other reason.
+//! queries need; neither passes through the queue. A store is right when `tests/properties` and `tests/it` pass on it, for
+//! no other reason.
 
 use async_trait::async_trait;
 
