@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// The contract's `AccountIdentifier`: the partner's name of one External Account Object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -64,9 +65,12 @@ impl fmt::Display for AccountId {
 pub struct TrackingId(pub Uuid);
 
 impl TrackingId {
-    /// Reads an identifier in the one form this server issues; any other text names nothing we made.
+    /// Reads an identifier in the one form this server issues, 36 characters with hyphens, in either case; any other
+    /// text names nothing we made.
     pub fn parse(text: &str) -> Option<Self> {
-        Uuid::try_parse(text.trim()).ok().map(Self)
+        let text = text.trim();
+        // The parser takes braces, `urn:uuid:` and digits without hyphens, too; all of those have other lengths.
+        (text.len() == Hyphenated::LENGTH).then(|| Uuid::try_parse(text).ok().map(Self)).flatten()
     }
 }
 
@@ -107,6 +111,20 @@ mod tests {
                 })
                 .sum();
             assert_eq!(sum % 10, 0, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_tracking_identifier_is_read_in_the_form_it_is_issued_in_and_in_no_other() {
+        let id = TrackingId(Uuid::from_u128(0x0190_a1b2_c3d4_7e5f_8a9b_0c1d_2e3f_4a5b));
+        let issued = id.to_string();
+        assert_eq!(TrackingId::parse(&issued), Some(id));
+        assert_eq!(TrackingId::parse(&issued.to_uppercase()), Some(id));
+        let bare = issued.replace('-', "");
+        let others =
+            [format!("{{{issued}}}"), format!("urn:uuid:{issued}"), format!("0000{bare}"), bare, String::new()];
+        for other in others {
+            assert_eq!(TrackingId::parse(&other), None, "{other}");
         }
     }
 
