@@ -26,11 +26,10 @@ impl DatabaseUrl {
         self.kind
     }
 
-    /// The file of an SQLite address; `None` for Postgres, and for a database in memory.
+    /// The file of an SQLite address; `None` for Postgres.
     pub fn sqlite_file(&self) -> Option<PathBuf> {
         let address = self.expose().split('?').next().unwrap_or_default();
-        let path = address.strip_prefix("sqlite://").or_else(|| address.strip_prefix("sqlite:"))?;
-        (path != ":memory:").then(|| PathBuf::from(path))
+        address.strip_prefix("sqlite://").or_else(|| address.strip_prefix("sqlite:")).map(PathBuf::from)
     }
 
     /// The whole address, for the driver alone.
@@ -71,6 +70,11 @@ pub(super) fn database_url(layers: &Layers) -> Result<DatabaseUrl, Problem> {
             "it is no database address; write it as sqlite://vna-partner.db or postgres://USER:PASSWORD@HOST/NAME"
                 .to_owned()
         })?;
+        if kind == DatabaseKind::Sqlite && is_in_memory(text) {
+            return Err(
+                "it is a database in memory, which is lost at exit; name a file, as sqlite://vna-partner.db".into()
+            );
+        }
         Ok(DatabaseUrl { url: text.into(), kind })
     })
 }
@@ -84,6 +88,12 @@ pub(super) fn may_hold_password(text: &str) -> bool {
         Ok(url) => url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password"),
         Err(_) => text.contains('@') || text.contains("password"),
     }
+}
+
+/// By the two ways that SQLite has of saying so.
+fn is_in_memory(text: &str) -> bool {
+    let (address, parameters) = text.split_once('?').unwrap_or((text, ""));
+    address.ends_with(":memory:") || parameters.split('&').any(|one| one == "mode=memory")
 }
 
 fn kind_of(text: &str) -> Option<DatabaseKind> {

@@ -303,6 +303,19 @@ fn no_secret_is_read_from_the_file_or_a_flag() {
 }
 
 #[test]
+fn a_database_that_is_lost_at_exit_is_refused() {
+    for url in [
+        "sqlite::memory:",
+        "sqlite://:memory:",
+        "sqlite::memory:?cache=shared",
+        "sqlite://a.db?cache=shared&mode=memory",
+    ] {
+        refused(from_variables(&[("DATABASE_URL", url)]), "DATABASE_URL: it is a database in memory");
+    }
+    assert!(from_variables(&[("DATABASE_URL", "sqlite://memory.db?mode=rwc")]).is_ok());
+}
+
+#[test]
 fn nothing_prints_a_secret() {
     let secrets = [
         ("VNA_SIGNING_KEYS", "s3cret-of-leap-0001"),
