@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::program::{Desk, in_repository};
+use crate::program::{Desk, Ran, in_repository};
 
 const HEADER: &str = "AccountIdentifier,Currency,Status,Tier,OpeningBalance,PersonalData.PhoneNumber,\
                       PersonalData.FirstName,PersonalData.LastName,PersonalData.Gender,PersonalData.BirthDate,\
@@ -89,6 +89,20 @@ fn a_wrong_row_is_named_by_line_account_and_field_without_its_data() {
     desk.run(&["seed", "wrong.json"])
         .fails(2, "wrong.json: accounts[2], account 4000000000020026: PersonalData.Gender");
     assert_eq!(accounts(&desk), 0);
+}
+
+#[test]
+fn an_account_in_a_currency_that_is_not_taken_is_named_and_nothing_of_the_file_is_written() {
+    let desk = Desk::new();
+    desk.write("mixed.csv", &csv([row(1), row(2).replace("MXN", "USD")]));
+    let seed = |currencies| {
+        let mut command = desk.command(&["seed", "mixed.csv"]);
+        Ran::of(command.env("VNA_POLICY_CURRENCIES", currencies).output().unwrap())
+    };
+    seed("MXN,EUR").fails(2, "mixed.csv: line 3, account 2: Currency USD is not one of `currencies`");
+    assert_eq!(accounts(&desk), 0);
+    assert_eq!(seed("MXN,USD").code, 0);
+    assert_eq!(accounts(&desk), 2);
 }
 
 #[test]

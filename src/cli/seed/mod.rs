@@ -20,6 +20,7 @@ use crate::config::Settings;
 use crate::decide::command::SeedAccount;
 use crate::decide::outcome::SeedAnswer;
 use crate::decide::{Command, Outcome, Request};
+use crate::domain::Policy;
 use crate::startup::Books;
 use crate::store::Store;
 use file::{Row, Stop};
@@ -130,6 +131,7 @@ async fn seed(
     let mut batch = books.store.begin().await.map_err(failed)?;
     let mut count = Count::default();
     while let Some(chunk) = chunks.recv().await {
+        check_currencies(&books.context.policy, name, &chunk)?;
         let (places, requests) = requests(&books.clock, chunk);
         let executed = commit::execute(batch.as_mut(), &books.context, &requests)
             .await
@@ -180,6 +182,17 @@ fn read_row(row: Row) -> Result<ReadRow, Stop> {
         Ok(account) => Ok(ReadRow { place: format!("{}, account {}", row.place, account.id), account }),
         Err((Some(id), why)) => Err(Stop::Wrong(format!("{}, account {id}: {why}", row.place))),
         Err((None, why)) => Err(Stop::Wrong(format!("{}: {why}", row.place))),
+    }
+}
+
+/// An account in a currency that is not taken could never be credited.
+fn check_currencies(policy: &Policy, name: &str, chunk: &[ReadRow]) -> Result<(), Failure> {
+    match chunk.iter().find(|row| !policy.takes(row.account.account.currency)) {
+        Some(ReadRow { place, account }) => Err(Failure::misused(format!(
+            "{name}: {place}: Currency {} is not one of `currencies` in [policy]; nothing of the file was written",
+            account.account.currency
+        ))),
+        None => Ok(()),
     }
 }
 
