@@ -25,7 +25,10 @@ pub enum StartError {
          file that holds it"
     )]
     NoSigningKey,
-    #[error("the rules file {path} cannot be read: {why}", path = path.display())]
+    #[error(
+        "the rules file {path} cannot be read: {why}; name a file that can be with `rules` in vna.toml, VNA_RULES or \
+         --rules, or none for the built-in rules", path = path.display()
+    )]
     UnreadableRules { path: PathBuf, why: io::Error },
     #[error("{}", in_one_line(.0))]
     WrongRules(#[from] RulesError),

@@ -17,6 +17,7 @@ fn each_wrong_setting_is_one_telling_line_and_wrong_use() {
         ("VNA_BASE_PATH", "v 1", "VNA_BASE_PATH"),
         ("VNA_PUBLIC_URL", "wallet", "VNA_PUBLIC_URL"),
         ("VNA_RULES", "missing.toml", "missing.toml"),
+        ("VNA_RULES", "missing.toml", "--rules, or none for the built-in rules"),
         ("VNA_RULES", "bad-rules.toml", "bad-rules.toml:3"),
         ("VNA_CONFIG", "bad.toml", "polcy"),
         ("VNA_CONFIG", "missing.toml", "missing.toml"),
