@@ -1,14 +1,16 @@
 //! TxAuthorization: may this remittance go to that account? An approval reserves its limits at once (decision 6).
 
+use std::collections::BTreeSet;
+
 use super::command::{AuthorizeCall, Field};
 use super::fields::{self, WrongField};
 use super::outcome::AuthorizationAnswer;
 use super::subjects::{self, Parties, Transaction};
 use super::{Context, Missing, Request, State};
-use crate::domain::person::{DirectoryKey, DirectoryKind};
+use crate::domain::person::{DirectoryKey, DirectoryKind, SenderKey};
 use crate::domain::{
     Account, AccountId, Authorization, AuthorizationState, Currency, Decision, DecisionKind, PersonalData, Reason,
-    RuleFinding, Status, Timestamp,
+    RuleFinding, Status, SubjectKey, Timestamp,
 };
 use crate::rules::Case;
 
@@ -23,81 +25,163 @@ pub fn authorize(
 ) -> Result<AuthorizationAnswer, Missing> {
     let account = find_account(state, call)?;
     let sender = call.sender.given().and_then(PersonalData::sender_key);
-    let parties = account.as_ref().map(|account| Parties::of(account, sender.as_deref()));
-    let named = match &parties {
+    let parties = account.as_ref().map(|account| Parties::of(account, sender.as_ref()));
+    let subjects = match &parties {
         Some(parties) => parties.named(context),
-        None => subjects::sender_alone(context, sender.as_deref()),
+        None => subjects::sender_alone(context, sender.as_ref()),
     };
-    let now = subjects::enter(state, &named, request.received_at)?;
+    let now = subjects::enter(state, &subjects, request.received_at)?;
+    let currency = call.currency.given().copied().or(account.as_ref().map(|account| account.currency));
+    let remittance = Remittance { context, request, call, account, sender, parties, subjects, currency, now };
 
     let mut findings = Vec::new();
-    let verdict = match (check_fields(context, call, account.as_ref()), &account, &parties) {
-        (Err(wrong), ..) => Err(wrong),
-        (Ok(fields), Some(account), Some(parties)) => match check_account(account, fields.currency).map(|()| fields) {
-            Err(refusal) => Err(refusal),
-            Ok(fields) => {
-                let case = Case {
-                    now,
-                    amount: fields.amount,
-                    currency: account.currency,
-                    tier: &account.tier,
-                    has_sender: sender.is_some(),
-                };
-                let judgement = subjects::judge(context, state, parties, &case)?;
-                let refusal = judgement.refusal.map(|reason| refused_by_rule(reason, &judgement.findings));
-                findings = judgement.findings;
-                match refusal {
-                    Some(refusal) => Err(refusal),
-                    None => reserve(context, state, request, call, account, parties, fields.amount, now)?,
-                }
-            }
-        },
-        (Ok(_), ..) => Err(WrongField::new(Reason::InvalidAccount, "no account was found")),
+    let verdict = match remittance.judge(state, &mut findings)? {
+        Ok(amount) => remittance.open(state, amount)?,
+        Err(wrong) => Err(wrong),
     };
+    if verdict.is_err() {
+        remittance.remember_refused(state);
+    }
+    let refusal = verdict.err();
+    remittance.record(state, refusal.as_ref(), findings);
+    Ok(remittance.answer(refusal.as_ref()))
+}
 
-    let ran_rules = !findings.is_empty();
-    let refusal = verdict.as_ref().err();
-    let currency = call.currency.given().copied().or(account.as_ref().map(|account| account.currency));
-    if refusal.is_some() {
+/// One call, and what it was found to be about.
+struct Remittance<'a> {
+    context: &'a Context,
+    request: &'a Request,
+    call: &'a AuthorizeCall,
+    account: Option<Account>,
+    sender: Option<SenderKey>,
+    /// Whom it counts for, where there is an account.
+    parties: Option<Parties>,
+    /// Every subject that it names.
+    subjects: BTreeSet<SubjectKey>,
+    /// As sent, else the account's (decision 5).
+    currency: Option<Currency>,
+    /// Event time.
+    now: Timestamp,
+}
+
+impl Remittance<'_> {
+    /// Decision 3's order: fields, account, currency, status, rules. The amount in minor units where nothing refuses.
+    fn judge(&self, state: &mut State, findings: &mut Vec<RuleFinding>) -> Result<Result<i64, WrongField>, Missing> {
+        let amount = match self.check_fields() {
+            Ok(amount) => amount,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let (Some(account), Some(parties)) = (&self.account, &self.parties) else {
+            return Ok(Err(WrongField::new(Reason::InvalidAccount, "no account was found")));
+        };
+        if let Err(wrong) = check_account(account, self.call.currency.given().copied()) {
+            return Ok(Err(wrong));
+        }
+        let case = Case {
+            now: self.now,
+            amount,
+            currency: account.currency,
+            tier: &account.tier,
+            has_sender: self.sender.is_some(),
+        };
+        let judgement = subjects::judge(self.context, state, parties, &case)?;
+        *findings = judgement.findings;
+        Ok(judgement.refusal.map_or(Ok(amount), |reason| Err(refused_by_rule(reason, findings))))
+    }
+
+    /// Decision 2's order.
+    fn check_fields(&self) -> Result<i64, WrongField> {
+        let call = self.call;
+        let amount = fields::amount(&call.amount, self.currency)?;
+        // An account's own currency may be one that the partner takes no more.
+        let meant = self.currency.filter(|_| call.currency.is_absent()).map(Field::Given);
+        fields::currency(meant.as_ref().unwrap_or(&call.currency), &self.context.policy)?;
+        fields::exchange_rate(&call.exchange_rate)?;
+        fields::optional(&call.sender, Reason::InvalidSenderData)?;
+        fields::required(&call.receiver, "ReceiverPersonalData", Reason::InvalidDestinationData)?;
+        fields::optional(&call.account, Reason::InvalidAccount)?;
+        Ok(amount)
+    }
+
+    /// Opens the authorization and counts it; the inner error where the ledger could not hold the sum.
+    fn open(&self, state: &mut State, amount: i64) -> Result<Result<(), WrongField>, Missing> {
+        let Some(account) = &self.account else {
+            return Ok(Err(WrongField::new(Reason::InvalidAccount, "no account was found")));
+        };
+        let expires_at = self.now.plus(self.context.policy.authorization_ttl);
+        let transaction = Transaction {
+            authorization: self.request.id,
+            amount,
+            currency: account.currency,
+            at: self.now,
+            due_at: Some(expires_at),
+        };
+        let Some(counted) = subjects::count(state, &self.subjects, transaction)? else {
+            let note = "the sum of all amounts would exceed what the ledger holds";
+            return Ok(Err(WrongField::new(Reason::InvalidAmount, note)));
+        };
         state.put_authorization(Authorization {
-            id: request.id,
-            account: account.as_ref().map(|account| account.id.clone()),
-            amount: fields::amount(&call.amount, currency).unwrap_or(0),
-            currency,
-            exchange_rate: call.exchange_rate.given().copied(),
-            at: now,
-            expires_at: now,
-            state: AuthorizationState::Refused,
-            sender: sender.clone(),
+            amount,
+            currency: Some(account.currency),
+            expires_at,
+            counted,
+            ..self.authorization(AuthorizationState::Open)
+        });
+        Ok(Ok(()))
+    }
+
+    /// A refused authorization is kept, so that a credit naming it is told apart from one that names nothing.
+    fn remember_refused(&self, state: &mut State) {
+        state.put_authorization(self.authorization(AuthorizationState::Refused));
+    }
+
+    fn authorization(&self, state: AuthorizationState) -> Authorization {
+        Authorization {
+            id: self.request.id,
+            account: self.account.as_ref().map(|account| account.id.clone()),
+            amount: fields::amount(&self.call.amount, self.currency).unwrap_or(0),
+            currency: self.currency,
+            exchange_rate: self.call.exchange_rate.given().copied(),
+            at: self.now,
+            expires_at: self.now,
+            state,
+            sender: self.sender.clone(),
             counted: Vec::new(),
             credit: None,
             bound_credit: None,
+        }
+    }
+
+    fn record(&self, state: &mut State, refusal: Option<&WrongField>, findings: Vec<RuleFinding>) {
+        state.add_decision(Decision {
+            id: self.request.id,
+            kind: DecisionKind::Authorization,
+            account: self.account.as_ref().map(|account| account.id.clone()),
+            at: self.now,
+            received_at: self.request.received_at,
+            approved: refusal.is_none(),
+            reason: refusal.map(|refusal| refusal.reason),
+            note: refusal.map(|refusal| refusal.note.clone()),
+            reference: None,
+            amount: fields::amount(&self.call.amount, self.currency).ok(),
+            currency: self.currency,
+            exchange_rate: self.call.exchange_rate.given().copied(),
+            rules_version: (!findings.is_empty()).then(|| self.context.rules.version().to_owned()),
+            findings,
+            request: self.call.body.clone(),
         });
     }
-    state.add_decision(Decision {
-        id: request.id,
-        kind: DecisionKind::Authorization,
-        account: account.as_ref().map(|account| account.id.clone()),
-        at: now,
-        received_at: request.received_at,
-        approved: refusal.is_none(),
-        reason: refusal.map(|refusal| refusal.reason),
-        note: refusal.map(|refusal| refusal.note.clone()),
-        reference: None,
-        amount: fields::amount(&call.amount, currency).ok(),
-        currency,
-        exchange_rate: call.exchange_rate.given().copied(),
-        rules_version: ran_rules.then(|| context.rules.version().to_owned()),
-        findings,
-        request: call.body.clone(),
-    });
-    Ok(AuthorizationAnswer {
-        tracking: request.id,
-        authorized: refusal.is_none(),
-        display_name: account.as_ref().map_or(NO_DISPLAY_NAME, |account| &account.display_name).to_owned(),
-        account: account.map(|account| account.id.as_str().to_owned()),
-        reason: refusal.map(|refusal| refusal.reason),
-    })
+
+    fn answer(&self, refusal: Option<&WrongField>) -> AuthorizationAnswer {
+        let display_name = self.account.as_ref().map_or(NO_DISPLAY_NAME, |account| &account.display_name);
+        AuthorizationAnswer {
+            tracking: self.request.id,
+            authorized: refusal.is_none(),
+            account: self.account.as_ref().map(|account| account.id.as_str().to_owned()),
+            display_name: display_name.to_owned(),
+            reason: refusal.map(|refusal| refusal.reason),
+        }
+    }
 }
 
 /// The account that is named, or where none is, the receiver's oldest one that is not closed (decision 4).
@@ -128,29 +212,6 @@ fn find_account(state: &mut State, call: &AuthorizeCall) -> Result<Option<Accoun
     }
 }
 
-/// The fields that are judged once they are sound.
-struct SoundFields {
-    /// Minor units.
-    amount: i64,
-    /// As sent.
-    currency: Option<Currency>,
-}
-
-/// Decision 2's order. Without a currency the account's is meant (decision 5).
-fn check_fields(context: &Context, call: &AuthorizeCall, account: Option<&Account>) -> Result<SoundFields, WrongField> {
-    let of_account = account.map(|account| account.currency);
-    let amount = fields::amount(&call.amount, call.currency.given().copied().or(of_account))?;
-    let currency = fields::currency(&call.currency, &context.policy)?;
-    if let (None, Some(currency)) = (currency, of_account) {
-        fields::currency(&Field::Given(currency), &context.policy)?;
-    }
-    fields::exchange_rate(&call.exchange_rate)?;
-    fields::optional(&call.sender, Reason::InvalidSenderData)?;
-    fields::required(&call.receiver, "ReceiverPersonalData", Reason::InvalidDestinationData)?;
-    fields::optional(&call.account, Reason::InvalidAccount)?;
-    Ok(SoundFields { amount, currency })
-}
-
 /// Decision 3: the currency first, then the account's status.
 fn check_account(account: &Account, currency: Option<Currency>) -> Result<(), WrongField> {
     if currency.is_some_and(|currency| currency != account.currency) {
@@ -170,47 +231,4 @@ pub fn refused_by_rule(reason: Reason, findings: &[RuleFinding]) -> WrongField {
         .find(|finding| finding.verdict == crate::domain::Verdict::Refused && !finding.shadow)
         .map_or("", |finding| finding.rule.as_str());
     WrongField::new(reason, format!("refused by the rule `{rule}`"))
-}
-
-/// Opens the authorization and counts it; the inner error where the ledger could not hold the sum.
-#[expect(clippy::too_many_arguments, reason = "all of them are what is approved")]
-fn reserve(
-    context: &Context,
-    state: &mut State,
-    request: &Request,
-    call: &AuthorizeCall,
-    account: &Account,
-    parties: &Parties,
-    amount: i64,
-    now: Timestamp,
-) -> Result<Result<(), WrongField>, Missing> {
-    let expires_at = now.plus(context.policy.authorization_ttl);
-    let transaction = Transaction {
-        authorization: request.id,
-        amount,
-        currency: account.currency,
-        at: now,
-        due_at: Some(expires_at),
-    };
-    let Some(counted) = subjects::count(state, &parties.named(context), transaction)? else {
-        return Ok(Err(WrongField::new(
-            Reason::InvalidAmount,
-            "the sum of all amounts would exceed what the ledger holds",
-        )));
-    };
-    state.put_authorization(Authorization {
-        id: request.id,
-        account: Some(account.id.clone()),
-        amount,
-        currency: Some(account.currency),
-        exchange_rate: call.exchange_rate.given().copied(),
-        at: now,
-        expires_at,
-        state: AuthorizationState::Open,
-        sender: call.sender.given().and_then(PersonalData::sender_key),
-        counted,
-        credit: None,
-        bound_credit: None,
-    });
-    Ok(Ok(()))
 }

@@ -56,7 +56,7 @@ impl<'a> Asked<'a> {
 /// would count in.
 pub fn subjects_of(context: &Context, account: &Account, authorization: &Authorization) -> BTreeSet<SubjectKey> {
     let mut subjects = subjects::counted_in(account, &authorization.counted);
-    subjects.extend(Parties::of(account, authorization.sender.as_deref()).named(context));
+    subjects.extend(Parties::of(account, authorization.sender.as_ref()).named(context));
     subjects
 }
 
@@ -186,7 +186,7 @@ fn attempt(
                 at: now,
                 due_at: None,
             };
-            let parties = Parties::of(account, authorization.sender.as_deref());
+            let parties = Parties::of(account, authorization.sender.as_ref());
             match subjects::count(state, &parties.named(context), transaction)? {
                 Some(counted) => counted,
                 None => return Ok(Err(too_much())),
@@ -259,7 +259,7 @@ fn judge_late(
         tier: &account.tier,
         has_sender: authorization.sender.is_some(),
     };
-    let parties = Parties::of(account, authorization.sender.as_deref());
+    let parties = Parties::of(account, authorization.sender.as_ref());
     let judgement = subjects::judge(context, state, &parties, &case)?;
     let refusal = judgement.refusal.map(|reason| {
         let by_rule = authorize::refused_by_rule(reason, &judgement.findings).note;

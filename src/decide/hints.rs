@@ -26,7 +26,7 @@ impl Wanted {
                 if context.rules.counts_by(SubjectKind::Sender)
                     && let Some(key) = call.sender.given().and_then(PersonalData::sender_key)
                 {
-                    self.subjects.insert(SubjectKey::new(SubjectKind::Sender, key), horizon);
+                    self.subjects.insert(SubjectKey::new(SubjectKind::Sender, key.as_str()), horizon);
                 }
             }
             Command::Credit(call) => {

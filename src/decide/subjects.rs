@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::command::Field;
 use super::outcome::Outcome;
 use super::{Context, Missing, State};
+use crate::domain::person::SenderKey;
 use crate::domain::{
     Account, AccountId, Authorization, AuthorizationState, Counted, Currency, Event, EventRef, ReleaseKind, SeriesKey,
     SubjectKey, SubjectKind, Timestamp, TrackingId,
@@ -57,10 +58,10 @@ pub struct Parties {
 }
 
 impl Parties {
-    pub fn of(account: &Account, sender: Option<&str>) -> Self {
+    pub fn of(account: &Account, sender: Option<&SenderKey>) -> Self {
         Self {
             account: account_subject(account),
-            sender: sender.map(|key| SubjectKey::new(SubjectKind::Sender, key)),
+            sender: sender.map(|key| SubjectKey::new(SubjectKind::Sender, key.as_str())),
             receiver: SubjectKey::new(SubjectKind::Receiver, account.person.to_string()),
         }
     }
@@ -82,9 +83,9 @@ impl Parties {
 }
 
 /// The sender alone, where no account was found and a rule counts by sender: a refused command dates it, too.
-pub fn sender_alone(context: &Context, sender: Option<&str>) -> BTreeSet<SubjectKey> {
+pub fn sender_alone(context: &Context, sender: Option<&SenderKey>) -> BTreeSet<SubjectKey> {
     let counted = sender.filter(|_| context.rules.counts_by(SubjectKind::Sender));
-    counted.map(|key| SubjectKey::new(SubjectKind::Sender, key)).into_iter().collect()
+    counted.map(|key| SubjectKey::new(SubjectKind::Sender, key.as_str())).into_iter().collect()
 }
 
 /// The account that a call names, where there is one: a refused command dates it, too.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::currency::{Currency, Money};
 use super::ids::{AccountId, TrackingId};
+use super::person::SenderKey;
 use super::subject::EventRef;
 use super::time::Timestamp;
 
@@ -61,7 +62,7 @@ pub struct Authorization {
     pub expires_at: Timestamp,
     pub state: AuthorizationState,
     /// The sender as rules count them; `None` without sender data.
-    pub sender: Option<String>,
+    pub sender: Option<SenderKey>,
     /// Where it is counted.
     pub counted: Vec<EventRef>,
     /// The credit, made or refused, that ended it.

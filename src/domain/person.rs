@@ -45,9 +45,26 @@ impl PersonalData {
     }
 
     /// The name that rules count a sender by: phone, else email, with the birth date.
-    pub fn sender_key(&self) -> Option<String> {
+    pub fn sender_key(&self) -> Option<SenderKey> {
         let contact = self.phone_key().or_else(|| self.email_key())?;
-        Some(format!("{contact}|{}", self.birth_date))
+        Some(SenderKey(format!("{contact}|{}", self.birth_date)))
+    }
+}
+
+/// A sender as rules count them.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SenderKey(String);
+
+impl SenderKey {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SenderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SenderKey(..)")
     }
 }
 

@@ -6,7 +6,9 @@
 
 mod counting;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 
 use super::changes::Changes;
 use super::wanted::{IdempotencyKey, IdempotencyRecord, Loaded, PrefixKey, UnreferencedKey, UnusedKey, Wanted};
@@ -136,14 +138,8 @@ impl State {
     }
 
     pub fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Missing> {
-        if let Some(account) = self.overlay.changes.accounts.get(id).or_else(|| self.accounts.get(id)) {
-            return Ok(Some(account.clone()));
-        }
-        if self.known.accounts.contains(id) {
-            return Ok(None);
-        }
-        self.wanted.accounts.insert(id.clone());
-        Err(Missing)
+        let changed = &self.overlay.changes.accounts;
+        find(id, changed, &self.accounts, &self.known.accounts, &mut self.wanted.accounts)
     }
 
     pub fn put_account(&mut self, account: Account) {
@@ -167,14 +163,8 @@ impl State {
     }
 
     pub fn person(&mut self, id: PersonId) -> Result<Option<Person>, Missing> {
-        if let Some(person) = self.loaded_person(id) {
-            return Ok(Some(person));
-        }
-        if self.known.persons.contains(&id) {
-            return Ok(None);
-        }
-        self.wanted.persons.insert(id);
-        Err(Missing)
+        let changed = &self.overlay.changes.persons;
+        find(&id, changed, &self.persons, &self.known.persons, &mut self.wanted.persons)
     }
 
     fn loaded_person(&self, id: PersonId) -> Option<Person> {
@@ -199,14 +189,8 @@ impl State {
     }
 
     pub fn authorization(&mut self, id: TrackingId) -> Result<Option<Authorization>, Missing> {
-        if let Some(found) = self.loaded_authorization(id) {
-            return Ok(Some(found.clone()));
-        }
-        if self.known.authorizations.contains(&id) {
-            return Ok(None);
-        }
-        self.wanted.authorizations.insert(id);
-        Err(Missing)
+        let changed = &self.overlay.changes.authorizations;
+        find(&id, changed, &self.authorizations, &self.known.authorizations, &mut self.wanted.authorizations)
     }
 
     fn loaded_authorization(&self, id: TrackingId) -> Option<&Authorization> {
@@ -241,14 +225,8 @@ impl State {
     }
 
     pub fn credit(&mut self, id: TrackingId) -> Result<Option<Credit>, Missing> {
-        if let Some(credit) = self.overlay.changes.credits.get(&id).or_else(|| self.credits.get(&id)) {
-            return Ok(Some(credit.clone()));
-        }
-        if self.known.credits.contains(&id) {
-            return Ok(None);
-        }
-        self.wanted.credits.insert(id);
-        Err(Missing)
+        let changed = &self.overlay.changes.credits;
+        find(&id, changed, &self.credits, &self.known.credits, &mut self.wanted.credits)
     }
 
     pub fn put_credit(&mut self, credit: Credit) {
@@ -277,14 +255,8 @@ impl State {
     }
 
     pub fn ambiguous(&mut self, id: TrackingId) -> Result<Option<AmbiguousCredit>, Missing> {
-        if let Some(call) = self.overlay.changes.ambiguous.get(&id).or_else(|| self.ambiguous.get(&id)) {
-            return Ok(Some(call.clone()));
-        }
-        if self.known.ambiguous.contains(&id) {
-            return Ok(None);
-        }
-        self.wanted.ambiguous.insert(id);
-        Err(Missing)
+        let changed = &self.overlay.changes.ambiguous;
+        find(&id, changed, &self.ambiguous, &self.known.ambiguous, &mut self.wanted.ambiguous)
     }
 
     pub fn put_ambiguous(&mut self, call: AmbiguousCredit) {
@@ -292,15 +264,8 @@ impl State {
     }
 
     pub fn enrolment(&mut self, token_hash: &str) -> Result<Option<Enrolment>, Missing> {
-        let changed = self.overlay.changes.enrolments.get(token_hash);
-        if let Some(offer) = changed.or_else(|| self.enrolments.get(token_hash)) {
-            return Ok(Some(offer.clone()));
-        }
-        if self.known.enrolments.contains(token_hash) {
-            return Ok(None);
-        }
-        self.wanted.enrolments.insert(token_hash.to_owned());
-        Err(Missing)
+        let changed = &self.overlay.changes.enrolments;
+        find(token_hash, changed, &self.enrolments, &self.known.enrolments, &mut self.wanted.enrolments)
     }
 
     pub fn put_enrolment(&mut self, offer: Enrolment) {
@@ -308,14 +273,8 @@ impl State {
     }
 
     pub fn idempotency(&mut self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, Missing> {
-        if let Some(record) = self.overlay.changes.idempotency.get(key).or_else(|| self.idempotency.get(key)) {
-            return Ok(Some(record.clone()));
-        }
-        if self.known.idempotency.contains(key) {
-            return Ok(None);
-        }
-        self.wanted.idempotency.insert(key.clone());
-        Err(Missing)
+        let changed = &self.overlay.changes.idempotency;
+        find(key, changed, &self.idempotency, &self.known.idempotency, &mut self.wanted.idempotency)
     }
 
     pub fn put_idempotency(&mut self, record: IdempotencyRecord) {
@@ -338,4 +297,25 @@ impl State {
     pub fn add_account_change(&mut self, change: AccountChange) {
         self.overlay.changes.account_changes.push(change);
     }
+}
+
+/// A row as the batch has left it, else as it was loaded. What nobody has asked for yet is wanted from now on.
+fn find<K, Q, V>(
+    key: &Q,
+    changed: &BTreeMap<K, V>,
+    loaded: &HashMap<K, V>,
+    known: &BTreeSet<K>,
+    wanted: &mut BTreeSet<K>,
+) -> Result<Option<V>, Missing>
+where
+    K: Borrow<Q> + Ord + Hash,
+    Q: ToOwned<Owned = K> + Ord + Hash + ?Sized,
+    V: Clone,
+{
+    let found = changed.get(key).or_else(|| loaded.get(key));
+    if found.is_some() || known.contains(key) {
+        return Ok(found.cloned());
+    }
+    wanted.insert(key.to_owned());
+    Err(Missing)
 }
