@@ -117,3 +117,33 @@ fn each_file_stands_for_itself_and_a_wrong_name_is_told_before_any_is_written() 
     assert_eq!(desk.run(&["seed", "right.csv", "wrong.csv"]).code, 2);
     assert_eq!(accounts(&desk), 1);
 }
+
+#[test]
+fn a_row_that_says_something_else_of_a_known_person_is_named() {
+    let desk = Desk::new();
+    desk.write("first.csv", &csv([row(1)]));
+    desk.well(&["seed", "first.csv"]);
+    let changed = [
+        ("Calle 1", "Calle 2"),
+        (",None,", ",Female,"),
+        ("+525510000001", "+525510000009"),
+        ("INE_IFE", "Passport"),
+        ("Persona1", "Persona2"),
+        (",1.50,", ",2.50,"),
+    ];
+    for (stored, said) in changed {
+        desk.write("second.csv", &csv([row(1).replace(stored, said)]));
+        let ran = desk.run(&["seed", "second.csv"]);
+        ran.fails(1, "is not what is stored");
+        assert!(!ran.err.contains(said.trim_matches(',')), "{}", ran.err);
+    }
+    assert_eq!(accounts(&desk), 1);
+}
+
+#[test]
+fn a_closed_account_is_not_seeded_with_money() {
+    let desk = Desk::new();
+    desk.write("closed.csv", &csv([row(1).replace(",Active,", ",Closed,")]));
+    desk.run(&["seed", "closed.csv"]).fails(1, "a closed account holds no OpeningBalance");
+    assert_eq!(accounts(&desk), 0);
+}

@@ -227,6 +227,19 @@ async fn a_clock_turned_back_frees_no_limit_and_dates_nothing_before_the_last_ev
 }
 
 #[tokio::test]
+async fn a_refused_credit_or_reversal_is_not_dated_before_the_last_event_either() {
+    let mut server = Server::start().await;
+    server.authorized().await;
+    server.advance_by(Span(-1_500_000));
+    let unknown = "01a1fcc3-6f82-73c9-858d-b155c11e5f97";
+    let refused = server.leap().credit(credit(ANA, unknown)).await.not_credited("InvalidReferenceId");
+    assert_eq!(server.operator().decision(&refused).await["at"], "2026-03-10T18:00:00.000000Z");
+    let refused = server.leap().reverse(reversal(ANA, unknown)).await;
+    let refused = refused["TrackingIdentifier"].as_str().unwrap();
+    assert_eq!(server.operator().decision(refused).await["at"], "2026-03-10T18:00:00.000000Z");
+}
+
+#[tokio::test]
 async fn a_rule_by_receiver_tells_members_of_a_family_apart() {
     let server = with_rules(&velocity(1, "per = \"receiver\"")).await;
     let sister = server.open(account("4000000000000002").holder(person("Eva", "López", "+525555123456"))).await;

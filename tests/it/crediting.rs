@@ -290,6 +290,14 @@ async fn longer_ago_than_the_late_credit_window_is_as_refuse() {
 }
 
 #[tokio::test]
+async fn a_late_credit_window_of_nothing_is_as_refuse_at_the_deadline_itself() {
+    let mut server = short().policy("late_credit_window", "0s").with_ana().await;
+    let authorized = server.authorized().await;
+    server.advance("1h");
+    server.leap().credit(credit(ANA, &authorized)).await.not_credited("NotPreviouslyValidated");
+}
+
+#[tokio::test]
 async fn a_reversed_late_credit_gives_back_at_its_own_time() {
     let mut server = short().rules(ONE_A_DAY).with_ana().await;
     let late = server.authorized().await;

@@ -397,3 +397,12 @@ async fn a_retry_of_a_refused_call_is_refused_again_and_leaves_the_next_remittan
     server.operator().credit_ambiguous(asked).await.ok();
     assert_eq!(server.balance().await, "100.00");
 }
+
+#[tokio::test]
+async fn a_retry_window_of_nothing_takes_no_call_for_a_retry_even_at_the_same_moment() {
+    let server = Server::with().policy("unreferenced_retry_window", "0s").with_ana().await;
+    server.authorized().await;
+    server.authorized().await;
+    assert_ne!(call(&server).await.done(), call(&server).await.done());
+    assert_eq!(server.balance().await, "200.00");
+}
