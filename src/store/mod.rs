@@ -43,8 +43,9 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps the text of a rule set under its version, so that an old decision can be replayed.
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Forgets idempotency records, used-up links and batch ids from before `at`.
-    async fn forget_before(&self, at: Timestamp) -> Result<(), StoreError>;
+    /// Forgets idempotency records, used-up links and batch ids from before `at`, at most `limit` of each; whether there
+    /// may be more.
+    async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError>;
 }
 
 /// One transaction.

@@ -24,17 +24,24 @@ impl Bank {
 }
 
 #[tokio::test]
-async fn an_idle_account_is_swept_without_anybody_asking() {
+async fn idle_accounts_are_swept_without_anybody_asking_and_share_a_commit() {
     let bank = Bank::open(ONE).await;
-    let overdue = an_authorization();
-    assert!(authorized(&bank.engine.submit(overdue.clone()).await));
-    bank.store.one_begins().await;
-    // It expires after a minute; the sweep leaves alone what became due within the last one.
+    let overdue = [an_authorization(), request(second(1), authorize("B", 100, SENDER))];
+    for authorization in &overdue {
+        assert!(authorized(&bank.engine.submit(authorization.clone()).await));
+        bank.store.one_begins().await;
+    }
+    let gate = bank.store.hold().await;
+    // They expire after a minute; the sweep leaves alone what became due within the last one.
     bank.hands.advance(Span::seconds(121));
     bank.store.one_begins().await;
-    // Behind the sweep in the queue, and on another account.
-    bank.engine.submit(request(second(122), authorize("B", 100, SENDER))).await.unwrap();
-    assert_eq!(bank.state_of(overdue.id).await, AuthorizationState::Expired);
+    drop(gate);
+    // Behind the sweeps in the queue.
+    bank.sweep(1).await;
+    assert_eq!(bank.store.begun_since(), 1, "this one, and no other for the second account");
+    for authorization in &overdue {
+        assert_eq!(bank.state_of(authorization.id).await, AuthorizationState::Expired);
+    }
     bank.close().await;
 }
 

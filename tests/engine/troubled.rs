@@ -78,6 +78,11 @@ impl TroubledStore {
         self.begun.acquire().await.unwrap().forget();
     }
 
+    /// How many transactions were asked for that nobody has waited for.
+    pub fn begun_since(&self) -> usize {
+        self.begun.available_permits()
+    }
+
     fn trouble(&self) -> Trouble {
         self.trouble.lock().unwrap().clone()
     }
@@ -117,8 +122,8 @@ impl Store for TroubledStore {
         self.store.remember_rules(version, text, at).await
     }
 
-    async fn forget_before(&self, at: Timestamp) -> Result<(), StoreError> {
-        self.store.forget_before(at).await
+    async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
+        self.store.forget_before(at, limit).await
     }
 }
 

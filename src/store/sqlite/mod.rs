@@ -127,19 +127,26 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn forget_before(&self, at: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(
-            "DELETE FROM batches WHERE committed_at < ?;
-             DELETE FROM idempotency WHERE at < ?;
-             DELETE FROM enrolments WHERE expires_at < ?",
+    async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
+        let forgotten = sqlx::query(
+            "DELETE FROM batches WHERE id IN
+                 (SELECT id FROM batches WHERE committed_at < ? ORDER BY committed_at LIMIT ?);
+             DELETE FROM idempotency WHERE rowid IN
+                 (SELECT rowid FROM idempotency WHERE at < ? ORDER BY at LIMIT ?);
+             DELETE FROM enrolments WHERE rowid IN
+                 (SELECT rowid FROM enrolments WHERE expires_at < ? LIMIT ?)",
         )
         .bind(at.0)
+        .bind(limit)
         .bind(at.0)
+        .bind(limit)
         .bind(at.0)
+        .bind(limit)
         .execute(&self.writer)
         .await
-        .map_err(store_error)?;
-        Ok(())
+        .map_err(store_error)?
+        .rows_affected();
+        Ok(forgotten >= u64::from(limit))
     }
 }
 
@@ -185,3 +192,6 @@ fn is_refusal(code: Option<&str>) -> bool {
     let primary = code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
     matches!(primary, Some(18..=20))
 }
+
+#[cfg(test)]
+mod tests;
