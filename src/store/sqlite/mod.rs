@@ -10,6 +10,9 @@ mod reads;
 mod rows;
 mod write;
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -40,8 +43,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file that `url` (`sqlite://path`) names, creates it where it is missing, and brings its tables up to
-    /// date.
+    /// Opens the file that `url` (`sqlite://path`) names, creates it for its owner alone where it is missing, and brings
+    /// its tables up to date.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] where the file cannot be opened; [`StoreError::Corrupt`] where a newer version of
@@ -55,6 +58,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
+        create_private(options.get_filename())?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -184,6 +188,20 @@ fn store_error(error: sqlx::Error) -> StoreError {
         sqlx::Error::Decode(error) => StoreError::Corrupt(error.to_string()),
         sqlx::Error::ColumnDecode { source, .. } => StoreError::Corrupt(source.to_string()),
         error => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// A new file is its owner's alone, since it will hold personal data; SQLite gives its companions `-wal` and `-shm` the
+/// same mode. A file that is there keeps its own.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_empty) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Unavailable(error.to_string())),
     }
 }
 
