@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::decide::{Context, Outcome, Request};
 use crate::store::Store;
+use crate::telemetry;
 
 pub use execute::{ExecuteError, execute};
 
@@ -98,7 +99,10 @@ impl Engine {
     /// [`SubmitError`], none of which says that the request was carried out.
     pub async fn submit(&self, request: Request) -> Result<Outcome, SubmitError> {
         let (answer, outcome) = oneshot::channel();
-        self.queue.try_send(Waiting { request, answer }).map_err(|refused| match refused {
+        let taken = self.queue.try_send(Waiting { request, answer });
+        // Here as well as where a batch is taken: while the store is stuck, no batch is.
+        note_depth(self.queue.max_capacity() - self.queue.capacity());
+        taken.map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => SubmitError::Stopping,
         })?;
@@ -117,4 +121,8 @@ impl Running {
             }
         }
     }
+}
+
+fn note_depth(waiting: usize) {
+    metrics::gauge!(telemetry::QUEUE_DEPTH).set(u32::try_from(waiting).unwrap_or(u32::MAX));
 }

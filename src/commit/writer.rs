@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::execute::{ExecuteError, Executed, execute};
-use super::{Limits, SubmitError, Waiting};
+use super::{Limits, SubmitError, Waiting, note_depth};
 use crate::clock;
 use crate::decide::{Context, Request};
 use crate::domain::{Decision, Timestamp, TrackingId};
@@ -45,7 +45,7 @@ pub(super) async fn run(
                 }
             }
         }
-        metrics::gauge!(telemetry::QUEUE_DEPTH).set(u32::try_from(queue.len()).unwrap_or(u32::MAX));
+        note_depth(queue.len());
         writer.carry_out(std::mem::take(&mut waiting)).await;
     }
 }

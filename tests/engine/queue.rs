@@ -1,5 +1,6 @@
 //! The queue: what is taken is answered, what cannot be taken is told at once.
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use vna_partner::commit::{Limits, SubmitError};
 
 use crate::{Bank, an_authorization, authorized};
@@ -19,6 +20,30 @@ async fn nothing_is_answered_before_it_is_durable() {
     for answer in [first, second] {
         assert!(authorized(&answer.await.unwrap()));
     }
+    bank.close().await;
+}
+
+#[tokio::test]
+async fn the_depth_of_the_queue_is_told_while_the_store_is_stuck() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _seen_by_this_thread = metrics::set_default_local_recorder(&recorder);
+    let depth = |waiting: usize| recorder.handle().render().contains(&format!("vna_queue_depth {waiting}\n"));
+    let bank = Bank::open_with("rules = []", Limits { queue: 3, batch: 2 }).await;
+    let gate = bank.store.hold().await;
+    let mut taken = vec![bank.hand_in(an_authorization()).await];
+    bank.store.one_begins().await;
+    assert!(depth(0));
+    for waiting in 1..=3 {
+        taken.push(bank.hand_in(an_authorization()).await);
+        assert!(depth(waiting), "{waiting}");
+    }
+    assert_eq!(bank.engine.submit(an_authorization()).await, Err(SubmitError::Overloaded));
+    assert!(depth(3));
+    drop(gate);
+    for answer in taken {
+        assert!(authorized(&answer.await.unwrap()));
+    }
+    assert!(depth(0));
     bank.close().await;
 }
 
