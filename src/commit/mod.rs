@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tracing::Span;
 
 use crate::clock::Clock;
 use crate::decide::{Context, Outcome, Request};
@@ -60,6 +61,8 @@ pub enum SubmitError {
 /// One request that waits, and who waits for it.
 struct Waiting {
     request: Request,
+    /// Has the caller's request id, so that a failure's log line has it.
+    caller: Span,
     answer: oneshot::Sender<Result<Outcome, SubmitError>>,
 }
 
@@ -99,7 +102,7 @@ impl Engine {
     /// [`SubmitError`], none of which says that the request was carried out.
     pub async fn submit(&self, request: Request) -> Result<Outcome, SubmitError> {
         let (answer, outcome) = oneshot::channel();
-        let taken = self.queue.try_send(Waiting { request, answer });
+        let taken = self.queue.try_send(Waiting { request, caller: Span::current(), answer });
         // Here as well as where a batch is taken: while the store is stuck, no batch is.
         note_depth(self.queue.max_capacity() - self.queue.capacity());
         taken.map_err(|refused| match refused {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::execute::{ExecuteError, Executed, execute};
 use super::{Limits, SubmitError, Waiting, note_depth};
 use crate::clock;
-use crate::decide::{Context, Request};
+use crate::decide::{Context, Outcome, Request};
 use crate::domain::{Decision, Timestamp, TrackingId};
 use crate::store::{Store, StoreError};
 use crate::telemetry;
@@ -50,6 +51,9 @@ pub(super) async fn run(
     }
 }
 
+/// Who waits, in their request's span; `None` once they were answered.
+type Caller = (Span, Option<oneshot::Sender<Result<Outcome, SubmitError>>>);
+
 struct Writer {
     store: Arc<dyn Store>,
     context: Arc<Context>,
@@ -58,16 +62,25 @@ struct Writer {
 impl Writer {
     /// Carries out a batch and answers everybody in it. A batch that fails is split until only the guilty command fails.
     async fn carry_out(&self, waiting: Vec<Waiting>) {
-        let (requests, answers): (Vec<Request>, Vec<_>) =
-            waiting.into_iter().map(|one| (one.request, one.answer)).unzip();
-        let mut answers: Vec<_> = answers.into_iter().map(Some).collect();
+        let (requests, mut callers): (Vec<Request>, Vec<Caller>) =
+            waiting.into_iter().map(|one| (one.request, (one.caller, Some(one.answer)))).unzip();
         let mut parts: Vec<_> = std::iter::once(0..requests.len()).collect();
         while let Some(part) = parts.pop() {
             let results = match self.commit(&requests[part.clone()]).await {
                 Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-                Err(Failure::Store) => vec![Err(SubmitError::Unavailable); part.len()],
-                Err(Failure::Guilty) if part.len() == 1 => vec![Err(SubmitError::Failed)],
-                Err(Failure::Guilty) => {
+                Err(failure) if failure.is_the_stores() => {
+                    failure.log(&requests[part.clone()], &callers[part.clone()]);
+                    vec![Err(SubmitError::Unavailable); part.len()]
+                }
+                Err(failure) if part.len() == 1 => {
+                    failure.log(&requests[part.clone()], &callers[part.clone()]);
+                    vec![Err(SubmitError::Failed)]
+                }
+                Err(failure) => {
+                    tracing::warn!(
+                        error = %failure.error, commands = part.len(), batch = %failure.batch,
+                        "a batch was not committed and is split to find the guilty command"
+                    );
                     let middle = part.start + part.len() / 2;
                     // The first half is on top: the order of the queue stays the order of the commits.
                     parts.push(middle..part.end);
@@ -75,7 +88,7 @@ impl Writer {
                     continue;
                 }
             };
-            for (answer, result) in answers[part].iter_mut().zip(results) {
+            for ((_, answer), result) in callers[part].iter_mut().zip(results) {
                 if let Some(answer) = answer.take() {
                     // Whoever hung up does not hear it; it is durable all the same.
                     drop(answer.send(result));
@@ -84,7 +97,7 @@ impl Writer {
         }
     }
 
-    async fn commit(&self, requests: &[Request]) -> Result<Vec<crate::decide::Outcome>, Failure> {
+    async fn commit(&self, requests: &[Request]) -> Result<Vec<Outcome>, Failure> {
         let started = Instant::now();
         let batch_id = clock::fresh_id();
         let at = requests.iter().map(|request| request.received_at).max().unwrap_or_default();
@@ -98,14 +111,7 @@ impl Writer {
                 executed.decisions.iter().for_each(count);
                 Ok(executed.outcomes)
             }
-            Err(error) => {
-                tracing::error!(%error, commands = requests.len(), batch = %batch_id, "a batch was not committed");
-                Err(match error {
-                    ExecuteError::Store(StoreError::Unavailable(_)) => Failure::Store,
-                    ExecuteError::Store(StoreError::Conflict(_) | StoreError::Corrupt(_))
-                    | ExecuteError::Undecided(_) => Failure::Guilty,
-                })
-            }
+            Err(error) => Err(Failure { batch: batch_id, error }),
         }
     }
 
@@ -135,11 +141,28 @@ impl Writer {
     }
 }
 
-enum Failure {
-    /// The store does not serve: nobody in the batch is at fault.
-    Store,
-    /// Somebody in the batch is at fault.
-    Guilty,
+/// A batch that was not committed.
+struct Failure {
+    batch: TrackingId,
+    error: ExecuteError,
+}
+
+impl Failure {
+    /// Whether the store does not serve and nobody in the batch is at fault; else somebody is.
+    fn is_the_stores(&self) -> bool {
+        match self.error {
+            ExecuteError::Store(StoreError::Unavailable(_)) => true,
+            ExecuteError::Store(StoreError::Conflict(_) | StoreError::Corrupt(_)) | ExecuteError::Undecided(_) => false,
+        }
+    }
+
+    /// A line for each caller who gets no answer, with the caller's request id.
+    fn log(&self, requests: &[Request], callers: &[Caller]) {
+        let (error, batch) = (&self.error, self.batch);
+        for (request, (caller, _)) in requests.iter().zip(callers) {
+            caller.in_scope(|| tracing::error!(%error, command = %request.id, %batch, "a command was not committed"));
+        }
+    }
 }
 
 fn count(decision: &Decision) {

@@ -1,5 +1,9 @@
 //! What a store or the core can fail at, and what it costs whom.
 
+use std::sync::Arc;
+
+use serde_json::Value;
+use tracing::Instrument;
 use vna_partner::commit::SubmitError;
 use vna_partner::decide::Request;
 use vna_partner::domain::AccountId;
@@ -42,6 +46,30 @@ async fn only_the_guilty_command_of_a_batch_fails() {
             assert_eq!(bank.has(request.id).await, index != guilty, "{index}");
         }
         bank.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_was_not_committed_has_a_log_line_in_its_callers_span() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let lines = tracing_subscriber::fmt().json().with_writer(Arc::new(log.reopen().unwrap())).finish();
+    let _of_this_thread = tracing::subscriber::set_default(lines);
+    let bank = Bank::open("rules = []").await;
+    let (guilty, away) = (an_authorization(), an_authorization());
+    bank.store.set(Trouble::Refuses(guilty.id));
+    let submitted = bank.engine.submit(guilty.clone()).instrument(tracing::info_span!("request", request_id = "first"));
+    assert_eq!(submitted.await, Err(SubmitError::Failed));
+    bank.store.set(Trouble::Away);
+    let submitted = bank.engine.submit(away.clone()).instrument(tracing::info_span!("request", request_id = "second"));
+    assert_eq!(submitted.await, Err(SubmitError::Unavailable));
+    bank.close().await;
+    let text = std::fs::read_to_string(log.path()).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (id, request_id) in [(guilty.id, "first"), (away.id, "second")] {
+        let about = |line: &&Value| line["fields"]["command"] == id.to_string();
+        let found: Vec<&Value> = lines.iter().filter(about).collect();
+        assert_eq!(found.len(), 1, "{text}");
+        assert_eq!(found[0]["span"]["request_id"], request_id);
     }
 }
 
