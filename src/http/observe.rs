@@ -18,6 +18,7 @@ use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 use super::error::{HttpError, in_error_form};
+use crate::domain::TrackingId;
 use crate::telemetry::{self, Stopwatch};
 
 /// Names the request in the log and in the answer.
@@ -26,13 +27,14 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A route of no request of ours: what a 404 is counted under.
 const NO_ROUTE: &str = "none";
 
-/// Opens the span that puts the request's id into every log line.
+/// Opens the span that puts the request's id into every log line, and the TrackingIdentifier that was answered.
 pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let id = request.extensions().get::<RequestId>().copied();
-        tracing::info_span!("request", request_id = id.map(tracing::field::display))
+        let request_id = id.map(tracing::field::display);
+        tracing::info_span!("request", request_id, tracking = tracing::field::Empty)
     }
 
     /// The line about the answer is written by [`observe`], which knows when the request began.
@@ -66,6 +68,11 @@ pub async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<Ser
     };
     note(method.as_str(), route.as_deref().unwrap_or(NO_ROUTE), status, began.elapsed());
     answer
+}
+
+/// Leads from the request's id to its decision.
+pub fn note_tracking(tracking: TrackingId) {
+    Span::current().record("tracking", tracing::field::display(tracking));
 }
 
 fn with_request_id(mut error: Error, id: HeaderValue) -> Error {

@@ -1,6 +1,6 @@
 //! Runs the program in a directory of its own, with nothing of this machine's settings.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -9,6 +9,9 @@ use tempfile::TempDir;
 
 pub const SIGNING_KEY: &str = "a-signing-key-of-tests";
 pub const ADMIN_KEY: &str = "an-admin-key-of-tests";
+
+/// The file that a server's log lines go to.
+pub const LOG: &str = "server.log";
 
 /// A directory with a settings file's place, a database's place, and the program to run there.
 pub struct Desk {
@@ -83,7 +86,8 @@ impl Desk {
     #[track_caller]
     pub fn serve(&self, variables: &[(&str, &str)]) -> Server {
         let mut command = self.command(&["serve"]);
-        command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let log = File::create(self.path(LOG)).unwrap();
+        command.envs(variables.iter().copied()).stdout(log).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut said = String::new();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();

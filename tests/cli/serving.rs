@@ -1,8 +1,11 @@
 //! `serve`, `migrate`, `healthcheck`, `rules`.
 
+use std::fs;
 use std::net::TcpListener;
 
-use crate::program::{ADMIN_KEY, Desk, Ran, SIGNING_KEY, tamper};
+use serde_json::{Value, json};
+
+use crate::program::{ADMIN_KEY, Desk, LOG, Ran, SIGNING_KEY, tamper};
 
 #[test]
 fn each_wrong_setting_is_one_telling_line_and_wrong_use() {
@@ -73,6 +76,20 @@ fn a_server_says_what_it_serves_and_stops_in_order() {
     let server = desk.serve(&[("VNA_ADMIN_KEYS", &format!("ana={ADMIN_KEY}"))]);
     assert!(server.said.contains("admin API  on under /admin, 1 key"), "{}", server.said);
     assert!(!server.said.contains(ADMIN_KEY) && !server.said.contains(SIGNING_KEY));
+}
+
+#[tokio::test]
+async fn a_request_id_leads_to_the_decision_through_the_log() {
+    let desk = Desk::new();
+    let server = desk.serve(&[]);
+    let answer = server.call("TxAuthorization", r#"{"AccountIdentifier":"1"}"#).await;
+    server.stop();
+    let log = fs::read_to_string(desk.path(LOG)).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let line = lines.iter().find(|line| line["message"] == "answered").unwrap();
+    assert_eq!((&line["route"], &line["status"]), (&json!("/TxAuthorization"), &json!(200)));
+    assert_eq!(line["span"]["tracking"], answer["TrackingIdentifier"]);
+    assert!(line["span"]["request_id"].is_string(), "{line}");
 }
 
 #[test]

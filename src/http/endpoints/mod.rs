@@ -4,10 +4,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::json::Document;
+use super::observe::note_tracking;
 use super::signature::SignedBody;
 use super::{AppState, HttpError, idempotency};
 use crate::decide::command::IdempotencyClaim;
 use crate::decide::{Command, Outcome};
+use crate::domain::TrackingId;
 
 pub mod create_account;
 pub mod credit_funds;
@@ -41,7 +43,19 @@ impl<'a> Call<'a> {
 
     /// Has the call's command decided.
     async fn decide(self, state: &AppState, command: Command) -> Result<Outcome, HttpError> {
-        state.submit(state.clock.receive(command, self.idempotency)).await
+        let outcome = state.submit(state.clock.receive(command, self.idempotency)).await?;
+        tracking_of(&outcome).into_iter().for_each(note_tracking);
+        Ok(outcome)
+    }
+}
+
+/// The TrackingIdentifier that is answered; of a retry, the first call's.
+fn tracking_of(outcome: &Outcome) -> Option<TrackingId> {
+    match outcome {
+        Outcome::Authorization(answer) => Some(answer.tracking),
+        Outcome::Credit(answer) => Some(answer.tracking),
+        Outcome::Reversal(answer) => Some(answer.tracking),
+        _ => None,
     }
 }
 
