@@ -221,6 +221,7 @@ CREATE TABLE enrolments (
     expires_at INTEGER NOT NULL,
     account    TEXT
 ) STRICT;
+CREATE INDEX enrolments_by_expiry ON enrolments (expires_at);
 
 CREATE TABLE idempotency (
     path      TEXT NOT NULL,
