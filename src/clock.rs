@@ -51,6 +51,11 @@ impl Clock {
         }
     }
 
+    /// Whether this is the machine's clock, which other machines' can be held against.
+    pub fn is_system(&self) -> bool {
+        matches!(self.0, Source::System)
+    }
+
     /// A command received now, under a fresh identifier.
     pub fn receive(&self, command: Command, idempotency: Option<IdempotencyClaim>) -> Request {
         self.receive_as(fresh_id(), command, idempotency)

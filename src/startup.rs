@@ -14,8 +14,9 @@ use crate::config::{DatabaseKind, DatabaseUrl, Settings};
 use crate::decide::Context;
 use crate::http::{self, AppState};
 use crate::rules::{RuleSet, RulesError};
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Reads, Store, StoreError};
+use crate::store::{Database, Reads, StoreError};
 
 /// Why the server, or the books alone, cannot be opened. One line each, which says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +33,6 @@ pub enum StartError {
     UnreadableRules { path: PathBuf, why: io::Error },
     #[error("{}", in_one_line(.0))]
     WrongRules(#[from] RulesError),
-    #[error("this build serves sqlite:// databases only; write DATABASE_URL as sqlite://vna-partner.db")]
-    NoSuchStore,
     #[error("{path} cannot be made: its directory does not exist; make it, or set DATABASE_URL to another path", path = path.display())]
     NoDirectory { path: PathBuf },
     #[error("{url} cannot be used: {why}")]
@@ -49,11 +48,7 @@ impl StartError {
     pub fn is_misuse(&self) -> bool {
         matches!(
             self,
-            Self::NoSigningKey
-                | Self::UnreadableRules { .. }
-                | Self::WrongRules(_)
-                | Self::NoSuchStore
-                | Self::NoDirectory { .. }
+            Self::NoSigningKey | Self::UnreadableRules { .. } | Self::WrongRules(_) | Self::NoDirectory { .. }
         )
     }
 }
@@ -71,7 +66,7 @@ pub fn load_rules(path: Option<&Path>) -> Result<RuleSet, StartError> {
 
 /// The store and what its commands are decided by.
 pub struct Books {
-    pub store: Arc<SqliteStore>,
+    pub store: Arc<dyn Database>,
     pub context: Arc<Context>,
     pub clock: Clock,
     /// For messages.
@@ -89,7 +84,7 @@ impl Books {
             rules: load_rules(settings.rules.as_deref())?,
             display_prefix: settings.accounts.display_prefix.clone(),
         };
-        let store = Arc::new(open_store(&settings.database_url).await?);
+        let store = open_store(&settings.database_url).await?;
         Ok(Self { store, context: Arc::new(context), clock, url: settings.database_url.to_string() })
     }
 
@@ -188,7 +183,8 @@ fn in_one_line(error: &RulesError) -> String {
     }
 }
 
-async fn open_store(url: &DatabaseUrl) -> Result<SqliteStore, StartError> {
+async fn open_store(url: &DatabaseUrl) -> Result<Arc<dyn Database>, StartError> {
+    let unusable = |why| StartError::Store { url: url.to_string(), why };
     match url.kind() {
         DatabaseKind::Sqlite => {
             if let Some(path) = url.sqlite_file()
@@ -196,8 +192,8 @@ async fn open_store(url: &DatabaseUrl) -> Result<SqliteStore, StartError> {
             {
                 return Err(StartError::NoDirectory { path });
             }
-            SqliteStore::open(url.expose()).await.map_err(|why| StartError::Store { url: url.to_string(), why })
+            Ok(Arc::new(SqliteStore::open(url.expose()).await.map_err(unusable)?))
         }
-        DatabaseKind::Postgres => Err(StartError::NoSuchStore),
+        DatabaseKind::Postgres => Ok(Arc::new(PostgresStore::open(&url.expose_each_host()).await.map_err(unusable)?)),
     }
 }

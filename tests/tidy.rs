@@ -138,6 +138,27 @@ fn both_stores_have_the_same_migrations() {
 }
 
 #[test]
+fn both_stores_have_the_same_tables_and_columns() {
+    let columns = |store: &str| -> BTreeSet<String> {
+        let (mut found, mut table) = (BTreeSet::new(), None);
+        for path in files(&[&format!("migrations/{store}")]) {
+            let text = fs::read_to_string(root().join(path)).expect("a migration is UTF-8");
+            for line in text.lines() {
+                if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
+                    table = rest.split_whitespace().next().map(str::to_owned);
+                } else if line.starts_with(')') {
+                    table = None;
+                } else if let (Some(table), Some(column)) = (&table, line.split_whitespace().next()) {
+                    found.insert(format!("{table}.{}", column.trim_matches('"')));
+                }
+            }
+        }
+        found
+    };
+    assert_eq!(columns("sqlite"), columns("postgres"));
+}
+
+#[test]
 fn the_image_gets_every_file_that_is_compiled_in() {
     let ignored = fs::read_to_string(root().join(".dockerignore")).expect(".dockerignore is there");
     let let_in: Vec<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();

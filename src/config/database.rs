@@ -36,22 +36,23 @@ impl DatabaseUrl {
     pub fn expose(&self) -> &str {
         self.url.expose_secret()
     }
+
+    /// The same with one host each, in the order in which they are named, for the driver alone.
+    pub fn expose_each_host(&self) -> Vec<String> {
+        each_host(self.expose())
+    }
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             DatabaseKind::Sqlite => f.write_str(self.expose().split('?').next().unwrap_or_default()),
-            DatabaseKind::Postgres => match url::Url::parse(self.expose()) {
-                Ok(url) => {
-                    write!(f, "postgres://{}", url.host_str().unwrap_or_default())?;
-                    if let Some(port) = url.port() {
-                        write!(f, ":{port}")?;
-                    }
-                    f.write_str(url.path())
-                }
-                Err(_) => f.write_str("postgres://"),
-            },
+            DatabaseKind::Postgres => {
+                let addresses = self.expose_each_host();
+                let parsed: Vec<url::Url> = addresses.iter().filter_map(|text| url::Url::parse(text).ok()).collect();
+                let hosts: Vec<String> = parsed.iter().map(host_and_port).collect();
+                write!(f, "postgres://{}{}", hosts.join(","), parsed.first().map_or("", url::Url::path))
+            }
         }
     }
 }
@@ -84,10 +85,11 @@ pub(super) fn may_hold_password(text: &str) -> bool {
     if kind_of(text) == Some(DatabaseKind::Sqlite) {
         return false;
     }
-    match url::Url::parse(text) {
+    let holds_password = |address: &String| match url::Url::parse(address) {
         Ok(url) => url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password"),
         Err(_) => text.contains('@') || text.contains("password"),
-    }
+    };
+    each_host(text).iter().any(holds_password)
 }
 
 /// By the two ways that SQLite has of saying so.
@@ -101,5 +103,44 @@ fn kind_of(text: &str) -> Option<DatabaseKind> {
         return Some(DatabaseKind::Sqlite);
     }
     let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
-    (is_postgres && url::Url::parse(text).is_ok()).then_some(DatabaseKind::Postgres)
+    let is_address = |address: &String| url::Url::parse(address).is_ok();
+    (is_postgres && each_host(text).iter().all(is_address)).then_some(DatabaseKind::Postgres)
+}
+
+/// `postgres://user@a,b:5433/name` as `postgres://user@a/name` and `postgres://user@b:5433/name`.
+fn each_host(text: &str) -> Vec<String> {
+    let Some((scheme, rest)) = text.split_once("://") else { return vec![text.to_owned()] };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+    hosts.split(',').map(|host| format!("{scheme}://{user}{host}{path}")).collect()
+}
+
+fn host_and_port(url: &url::Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_host_of_an_address_is_an_address() {
+        assert_eq!(each_host("postgres://u:p@h/d?sslmode=require"), ["postgres://u:p@h/d?sslmode=require"]);
+        assert_eq!(
+            each_host("postgres://u:p@a,b:5433/d?x=1,2"),
+            ["postgres://u:p@a/d?x=1,2", "postgres://u:p@b:5433/d?x=1,2"]
+        );
+        assert_eq!(each_host("postgres:///d?host=/run/postgresql"), ["postgres:///d?host=/run/postgresql"]);
+        assert_eq!(kind_of("postgres://u@a:1,b:2/d"), Some(DatabaseKind::Postgres));
+        assert_eq!(kind_of("postgres://u@a:1,b:x/d"), None);
+    }
+
+    #[test]
+    fn a_list_of_hosts_is_printed_without_its_password() {
+        let url =
+            DatabaseUrl { url: "postgres://u:s3cret@a,b:5433/d?password=s3cret".into(), kind: DatabaseKind::Postgres };
+        assert_eq!(url.to_string(), "postgres://a,b:5433/d");
+        assert!(may_hold_password("postgres://u:s3cret@a,b/d") && !may_hold_password("postgres://u@a,b/d"));
+    }
 }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
 
-use super::{AppState, HttpError};
+use super::{AppState, Doubt, HttpError};
 
 #[derive(Serialize)]
 struct Healthy<T> {
@@ -39,8 +39,13 @@ pub async fn ready(state: Data<AppState>) -> Result<HttpResponse, HttpError> {
     if let Some(latest) = state.reads.latest_batch_at().await? {
         state.readiness.saw_batch(latest);
     }
-    if !state.readiness.trusts(state.clock.now()) {
-        return Err(HttpError::Unavailable("not ready: the clock is behind the latest batch"));
+    state.compare_clocks().await?;
+    match state.readiness.doubt(state.clock.now()) {
+        None => {}
+        Some(Doubt::BehindLatestBatch) => {
+            return Err(HttpError::Unavailable("not ready: the clock is behind the latest batch"));
+        }
+        Some(Doubt::OffTheStore) => return Err(HttpError::Unavailable("not ready: the clock is off the database's")),
     }
     Ok(HttpResponse::Ok().json(Healthy { success: true, data: Ready { status: "ready", store: "ok", clock: "ok" } }))
 }

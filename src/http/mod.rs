@@ -24,7 +24,7 @@ use crate::store::{Reads, StoreError};
 use crate::telemetry;
 
 pub use error::HttpError;
-pub use readiness::Readiness;
+pub use readiness::{Doubt, Readiness};
 pub use server::{Running, start};
 pub use signature::Signatures;
 
@@ -71,7 +71,10 @@ impl AppState {
         let readiness = Readiness::new(reads.latest_batch_at().await?);
         let signatures = Signatures::new(settings.signing_keys.iter().map(|key| key.bytes()));
         let public_url = settings.browser_url(listening_on);
-        Ok(Self { settings, engine, reads, clock, readiness, signatures, metrics: telemetry::metrics(), public_url })
+        let metrics = telemetry::metrics();
+        let state = Self { settings, engine, reads, clock, readiness, signatures, metrics, public_url };
+        state.compare_clocks().await?;
+        Ok(state)
     }
 
     /// The full path of one of Leap's endpoints.
@@ -80,13 +83,35 @@ impl AppState {
     }
 
     /// # Errors
-    /// A 503 where this server's clock is behind.
+    /// A 503 where this server's clock cannot be trusted.
     pub fn check_clock(&self) -> Result<(), HttpError> {
-        if self.readiness.trusts(self.clock.now()) {
-            Ok(())
-        } else {
-            Err(HttpError::Unavailable("this server's clock is behind the latest batch; nothing was written"))
+        match self.readiness.doubt(self.clock.now()) {
+            None => Ok(()),
+            Some(Doubt::BehindLatestBatch) => {
+                Err(HttpError::Unavailable("this server's clock is behind the latest batch; nothing was written"))
+            }
+            Some(Doubt::OffTheStore) => {
+                Err(HttpError::Unavailable("this server's clock is off the database's; nothing was written"))
+            }
         }
+    }
+
+    /// Holds this server's clock against the database's, where it has one. A clock that a test turns is no machine's.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn compare_clocks(&self) -> Result<(), StoreError> {
+        if !self.clock.is_system() {
+            return Ok(());
+        }
+        let before = self.clock.now();
+        if let Some(store) = self.reads.clock().await? {
+            let ahead = self.readiness.saw_store_clock(before, store, self.clock.now());
+            if self.readiness.doubt(before) == Some(Doubt::OffTheStore) {
+                tracing::error!(database_ahead_us = ahead.0, "this server's clock is off the database's");
+            }
+        }
+        Ok(())
     }
 
     /// Hands a request to the writer and waits until it is durable. Everything that writes comes this way.

@@ -30,11 +30,15 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an orderly stop waits for requests that are under way, in seconds; a decision takes milliseconds.
 const STOP_TIMEOUT: u64 = 30;
 
+/// How often the database's clock is looked at: a clock that jumps is found out within this time.
+const COMPARE_CLOCKS_EVERY: Duration = Duration::from_secs(5);
+
 /// A server that answers.
 pub struct Running {
     handle: ServerHandle,
     server: JoinHandle<io::Result<()>>,
     upkeep: JoinHandle<()>,
+    clocks: JoinHandle<()>,
 }
 
 impl Running {
@@ -42,6 +46,7 @@ impl Running {
     pub async fn stop(self) {
         self.handle.stop(true).await;
         self.upkeep.abort();
+        self.clocks.abort();
         match self.server.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the HTTP server ended with an error"),
@@ -57,6 +62,7 @@ impl Running {
 pub fn start(listener: TcpListener, state: AppState) -> io::Result<Running> {
     let state = Data::new(state);
     let metrics = state.metrics.clone();
+    let clocks = compare_clocks(state.clone());
     let server = HttpServer::new(move || {
         let base_path = state.settings.base_path.clone();
         App::new()
@@ -78,5 +84,16 @@ pub fn start(listener: TcpListener, state: AppState) -> io::Result<Running> {
         handle: server.handle(),
         server: tokio::spawn(server),
         upkeep: tokio::spawn(telemetry::keep_metrics_small(metrics)),
+        clocks: tokio::spawn(clocks),
     })
+}
+
+async fn compare_clocks(state: Data<AppState>) {
+    loop {
+        tokio::time::sleep(COMPARE_CLOCKS_EVERY).await;
+        if let Err(error) = state.compare_clocks().await {
+            // A store that is away is said where calls need it.
+            tracing::debug!(%error, "the database's clock could not be looked at");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! The store is dumb: it loads what it is asked for and writes what it is told, and decides nothing.
 //!
 //! [`Store`] is what the writer needs (a transaction that loads and writes in bulk), [`Reads`] what people and status
-//! queries need; neither passes through the queue. A store is right when `tests/properties` and `tests/it` pass on it, for
-//! no other reason.
+//! queries need; neither passes through the queue. A store is right when `tests/store`, `tests/properties` and
+//! `tests/it` pass on it, for no other reason.
 
 use async_trait::async_trait;
 
@@ -11,6 +11,7 @@ use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
 pub use reads::*;
 
+pub mod postgres;
 mod reads;
 pub mod sqlite;
 
@@ -46,7 +47,15 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets idempotency records, used-up links and batch ids from before `at`, at most `limit` of each; whether there
     /// may be more.
     async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError>;
+
+    /// Ends every connection; nothing may be asked afterwards.
+    async fn close(&self);
 }
+
+/// A database: what the writer needs of it, and what people read.
+pub trait Database: Store + Reads {}
+
+impl<T: Store + Reads> Database for T {}
 
 /// One transaction.
 #[async_trait]

@@ -102,6 +102,8 @@ pub trait Reads: Send + Sync + 'static {
     async fn takes_writes(&self) -> Result<(), StoreError>;
     /// When the latest batch was committed, by the clock of the server that wrote it.
     async fn latest_batch_at(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// What the store's own clock shows; `None` where it has none but this machine's.
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError>;
 
     async fn account(&self, id: &AccountId) -> Result<Option<(Account, Person)>, StoreError>;
     async fn accounts(&self, filter: &AccountFilter, page: Page) -> Result<Listed<Account>, StoreError>;

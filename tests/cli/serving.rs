@@ -28,7 +28,7 @@ fn each_wrong_setting_is_one_telling_line_and_wrong_use() {
         ("VNA_POLICY_LATECREDIT", "refuse", "VNA_POLICY_LATECREDIT"),
         ("DATABASE_URL", "mysql://h/d", "DATABASE_URL"),
         ("DATABASE_URL", "sqlite://no/such/directory/vna.db", "its directory does not exist"),
-        ("DATABASE_URL", "postgres://h/d", "sqlite://"),
+        ("DATABASE_URL", "postgres://a,b:x/d", "DATABASE_URL"),
     ] {
         let mut command = desk.command(&["serve"]);
         if variable == "VNA_SIGNING_KEYS_FILE" {

@@ -18,7 +18,6 @@ use vna_partner::commit::{Engine, Limits, Running, SubmitError};
 use vna_partner::decide::{Context, Outcome, Request};
 use vna_partner::domain::{Policy, Span, TrackingId};
 use vna_partner::rules::RuleSet;
-use vna_partner::store::Reads;
 
 use bench::{Bench, authorize, request, second, seed};
 use troubled::TroubledStore;

@@ -2,7 +2,6 @@
 
 use vna_partner::decide::{Command, Outcome};
 use vna_partner::domain::{AuthorizationState, Span, SubjectKey, SubjectKind, TrackingId};
-use vna_partner::store::Reads;
 
 use crate::bench::{authorize, credit, request, second};
 use crate::{ACCOUNT, Bank, SENDER, an_authorization, authorized};

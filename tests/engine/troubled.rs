@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use vna_partner::decide::{Changes, Loaded, Wanted};
 use vna_partner::domain::{AccountId, SubjectKey, Timestamp, TrackingId};
-use vna_partner::store::sqlite::SqliteStore;
-use vna_partner::store::{Batch, Store, StoreError};
+use vna_partner::store::{Batch, Database, Store, StoreError};
 
 /// What is wrong with the store.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +39,7 @@ struct Commits {
 }
 
 pub struct TroubledStore {
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Database>,
     trouble: Arc<Mutex<Trouble>>,
     gate: Gate,
     /// One permit for each transaction that was asked for.
@@ -49,7 +48,7 @@ pub struct TroubledStore {
 }
 
 impl TroubledStore {
-    pub fn over(store: Arc<SqliteStore>) -> Self {
+    pub fn over(store: Arc<dyn Database>) -> Self {
         let commits = Arc::new(Commits { gate: Arc::default(), asked: Semaphore::new(0) });
         Self { store, trouble: Arc::default(), gate: Arc::default(), begun: Semaphore::new(0), commits }
     }
@@ -124,6 +123,10 @@ impl Store for TroubledStore {
 
     async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
         self.store.forget_before(at, limit).await
+    }
+
+    async fn close(&self) {
+        self.store.close().await;
     }
 }
 

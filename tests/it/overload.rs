@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use vna_partner::commit::Limits;
 
 use crate::support::{ANA, Answer, Browser, Server, account, ana, authorization, credit, enrolment, status};
@@ -13,18 +13,30 @@ use crate::support::{ANA, Answer, Browser, Server, account, ana, authorization, 
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// Another process's transaction on the server's database, which lets nobody else write until it is dropped.
-struct Held(SqliteConnection);
+enum Held {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
 
 impl Held {
     async fn store_of(server: &Server) -> Self {
-        let mut connection = SqliteConnection::connect(server.database_url()).await.unwrap();
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
-        Self(connection)
+        let url = server.database_url();
+        if url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(url).await.unwrap();
+            connection.execute("BEGIN IMMEDIATE").await.unwrap();
+            Self::Sqlite(connection)
+        } else {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            connection.execute("BEGIN; LOCK TABLE batches IN EXCLUSIVE MODE").await.unwrap();
+            Self::Postgres(connection)
+        }
     }
 
-    async fn release(mut self) {
-        sqlx::query("ROLLBACK").execute(&mut self.0).await.unwrap();
-        self.0.close().await.unwrap();
+    async fn release(self) {
+        match self {
+            Self::Sqlite(mut connection) => drop(connection.execute("ROLLBACK").await.unwrap()),
+            Self::Postgres(mut connection) => drop(connection.execute("ROLLBACK").await.unwrap()),
+        }
     }
 }
 

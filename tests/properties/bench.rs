@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
-use sqlx::Row;
-use tempfile::TempDir;
+use sqlx::{AssertSqlSafe, PgPool, Row, SqlitePool};
 
 use vna_partner::clock;
 use vna_partner::commit::execute;
@@ -16,24 +15,33 @@ use vna_partner::domain::{
     AccountId, Address, Body, Currency, Gender, JsonNumber, PersonalData, Policy, Timestamp, TrackingId,
 };
 use vna_partner::rules::RuleSet;
+use vna_partner::store;
+use vna_partner::store::postgres::PostgresStore;
 use vna_partner::store::sqlite::SqliteStore;
-use vna_partner::store::{Reads, Store};
+
+#[path = "../it/support/database.rs"]
+#[expect(dead_code, reason = "a store alone needs no folder")]
+mod database;
+
+use database::Database;
 
 pub struct Bench {
-    pub store: Arc<SqliteStore>,
+    pub store: Arc<dyn store::Database>,
     pub context: Context,
-    url: String,
-    _directory: TempDir,
+    database: Database,
 }
 
 impl Bench {
     pub async fn new(policy: Policy, rules: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("bench.db").display());
-        let store = Arc::new(SqliteStore::open(&url).await.unwrap());
+        let database = Database::fresh().await;
+        let store: Arc<dyn store::Database> = if database.url.starts_with("sqlite:") {
+            Arc::new(SqliteStore::open(&database.url).await.unwrap())
+        } else {
+            Arc::new(PostgresStore::open(std::slice::from_ref(&database.url)).await.unwrap())
+        };
         let rules = RuleSet::parse(rules, "rules.toml").unwrap();
         let context = Context { policy, rules, display_prefix: "MC".to_owned() };
-        Self { store, context, url, _directory: directory }
+        Self { store, context, database }
     }
 
     /// Carries out `requests` as one batch.
@@ -51,7 +59,6 @@ impl Bench {
 
     /// Every row of every table but the batches' own, as text: two stores that went through the same are equal.
     pub async fn dump(&self) -> Vec<String> {
-        let pool = sqlx::SqlitePool::connect(&self.url).await.unwrap();
         let tables = [
             "persons",
             "directory",
@@ -72,25 +79,32 @@ impl Bench {
         ];
         let mut dump = Vec::new();
         for table in tables {
-            let columns: Vec<String> = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA table_info({table})")))
-                .fetch_all(&pool)
-                .await
-                .unwrap()
-                .iter()
-                .map(|row| row.get::<String, _>("name"))
-                .collect();
-            let list = columns.join(", ");
-            let query = format!("SELECT json_array({list}) AS row FROM {table} ORDER BY 1");
-            for row in sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(&pool).await.unwrap() {
-                let text: String = row.get("row");
-                // A node that was added to and taken from is the same as one that never was.
-                if table != "release_nodes" || !text.ends_with(",0,0]") {
-                    dump.push(format!("{table} {text}"));
-                }
-            }
+            // A node that was added to and taken from is the same as one that never was.
+            let rows = match table {
+                "release_nodes" => "release_nodes WHERE NOT (count = 0 AND amount = 0)",
+                table => table,
+            };
+            dump.extend(self.rows(table, rows).await.into_iter().map(|row| format!("{table} {row}")));
         }
-        pool.close().await;
         dump
+    }
+
+    /// The rows of `table` that `selected` names, sorted.
+    async fn rows(&self, table: &str, selected: &str) -> Vec<String> {
+        if !self.database.url.starts_with("sqlite:") {
+            let pool = PgPool::connect(&self.database.url).await.unwrap();
+            let query = format!("SELECT row_to_json({table})::text AS row FROM {selected} ORDER BY 1");
+            let rows = sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(&pool).await.unwrap();
+            pool.close().await;
+            return rows;
+        }
+        let pool = SqlitePool::connect(&self.database.url).await.unwrap();
+        let columns = sqlx::query(AssertSqlSafe(format!("PRAGMA table_info({table})"))).fetch_all(&pool).await.unwrap();
+        let columns: Vec<String> = columns.iter().map(|row| row.get("name")).collect();
+        let query = format!("SELECT json_array({}) AS row FROM {selected} ORDER BY 1", columns.join(", "));
+        let rows = sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(&pool).await.unwrap();
+        pool.close().await;
+        rows
     }
 
     pub async fn assert_books_are_sound(&self) {

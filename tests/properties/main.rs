@@ -17,7 +17,7 @@ use vna_partner::decide::outcome::OperationAnswer;
 use vna_partner::decide::{Command, Outcome, Request};
 use vna_partner::domain::policy::{LateCredit, OnShortfall, Settlement};
 use vna_partner::domain::{CreditState, Policy, Span, Timestamp, TrackingId};
-use vna_partner::store::{AuthorizationFilter, CreditFilter, Page, Reads, Store};
+use vna_partner::store::{AuthorizationFilter, CreditFilter, Page};
 
 use bench::{Bench, second};
 use limits::{GivenBack, NaiveLimits, RULES};

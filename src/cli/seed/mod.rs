@@ -22,7 +22,6 @@ use crate::decide::outcome::SeedAnswer;
 use crate::decide::{Command, Outcome, Request};
 use crate::domain::Policy;
 use crate::startup::Books;
-use crate::store::Store;
 use file::{Row, Stop};
 
 mod csv;

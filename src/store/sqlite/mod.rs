@@ -80,13 +80,6 @@ impl SqliteStore {
             .map_err(store_error)?;
         Ok(Self { writer, readers, probe })
     }
-
-    /// Closes the file; a checkpoint moves the log into it.
-    pub async fn close(&self) {
-        self.readers.close().await;
-        self.probe.close().await;
-        self.writer.close().await;
-    }
 }
 
 #[async_trait]
@@ -151,6 +144,13 @@ impl Store for SqliteStore {
         .map_err(store_error)?
         .rows_affected();
         Ok(forgotten >= u64::from(limit))
+    }
+
+    /// Closes the file; a checkpoint moves the log into it.
+    async fn close(&self) {
+        self.readers.close().await;
+        self.probe.close().await;
+        self.writer.close().await;
     }
 }
 

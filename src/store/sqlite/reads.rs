@@ -184,6 +184,10 @@ impl Reads for SqliteStore {
         Ok(latest.map(Timestamp))
     }
 
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
     async fn account(&self, id: &AccountId) -> Result<Option<(Account, Person)>, StoreError> {
         self.find(ACCOUNT, id).await
     }

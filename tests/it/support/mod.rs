@@ -5,6 +5,7 @@
 mod answer;
 mod bodies;
 mod browser;
+mod database;
 mod leap;
 pub mod openapi;
 mod operator;

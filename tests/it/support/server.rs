@@ -5,12 +5,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 use vna_partner::cli::seed::seed_file;
 use vna_partner::clock::{Clock, Hands};
@@ -21,6 +19,7 @@ use vna_partner::domain::{Span, Timestamp};
 use vna_partner::startup::{self, Books};
 use vna_partner::store::Reads;
 
+use super::database::Database;
 use super::leap::Leap;
 use super::operator::{NewAccount, Operator};
 
@@ -34,7 +33,7 @@ pub const START: Timestamp = Timestamp(1_773_165_600_000_000);
 /// A running server. Dropping it audits its books, stops it in an orderly way and removes its store.
 pub struct Server {
     setup: Setup,
-    store: Arc<Store>,
+    store: Arc<Database>,
     address: SocketAddr,
     hands: Hands,
     now: Timestamp,
@@ -44,13 +43,6 @@ pub struct Server {
 struct Running {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
-}
-
-/// Where one server keeps its books.
-struct Store {
-    url: String,
-    /// Holds the SQLite file and the rules; removed with the last server that uses it.
-    folder: TempDir,
 }
 
 /// What a server is started with.
@@ -155,6 +147,11 @@ impl Server {
         Setup { start: self.now, ..setup }.start_on(self.store.clone()).await
     }
 
+    /// Another server on the same database, with the same settings and a clock of its own.
+    pub async fn beside(&self) -> Self {
+        Setup { start: self.now, seed: None, ..self.setup.clone() }.start_on(self.store.clone()).await
+    }
+
     /// The store's address, for another process's transaction on it.
     pub fn database_url(&self) -> &str {
         &self.store.url
@@ -235,7 +232,7 @@ impl Setup {
     }
 
     /// The settings as the server will read them.
-    fn settings(&self, store: &Store) -> Settings {
+    fn settings(&self, store: &Database) -> Settings {
         let mut variables = self.variables.clone();
         variables.insert("DATABASE_URL".to_owned(), store.url.clone());
         if let Some(text) = &self.rules {
@@ -256,10 +253,10 @@ impl Setup {
     }
 
     pub async fn start(self) -> Server {
-        self.start_on(Arc::new(Store::fresh())).await
+        self.start_on(Arc::new(Database::fresh().await)).await
     }
 
-    async fn start_on(self, store: Arc<Store>) -> Server {
+    async fn start_on(self, store: Arc<Database>) -> Server {
         let settings = self.settings(&store);
         let limits = self.limits;
         let (clock, hands) = Clock::manual(self.start);
@@ -304,18 +301,4 @@ async fn audit(reads: &dyn Reads) -> Vec<String> {
         .iter()
         .flat_map(|check| check.offenders.iter().map(move |offender| format!("{}: {offender}", check.claim)))
         .collect()
-}
-
-impl Store {
-    /// A fresh one of the kind that this run of the tests is about.
-    fn fresh() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the run's own switch, not a setting of the product")]
-        let kind = std::env::var("VNA_TEST_STORE").unwrap_or_else(|_| "sqlite".to_owned());
-        let folder = tempfile::tempdir().unwrap();
-        let file: PathBuf = folder.path().join("books.db");
-        match kind.as_str() {
-            "sqlite" => Self { url: format!("sqlite://{}", file.display()), folder },
-            other => panic!("VNA_TEST_STORE is `{other}`; there is sqlite"),
-        }
-    }
 }

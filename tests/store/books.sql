@@ -48,13 +48,13 @@ INSERT INTO authorizations VALUES
 
 INSERT INTO credits VALUES
     ('00000000-0000-7000-8000-00000000c001', '4000', '00000000-0000-7000-8000-00000000a001', 1000, 'MXN', '17.25', 15,
-     'Approved', 1, NULL, NULL, NULL, NULL, 'key-1', '[]'),
+     'Approved', TRUE, NULL, NULL, NULL, NULL, 'key-1', '[]'),
     ('00000000-0000-7000-8000-00000000c002', '4000', '00000000-0000-7000-8000-00000000a002', 500, 'MXN', NULL, 25,
-     'Reversed', 0, NULL, NULL, NULL, '00000000-0000-7000-8000-00000000e001', NULL, '[]'),
+     'Reversed', FALSE, NULL, NULL, NULL, '00000000-0000-7000-8000-00000000e001', NULL, '[]'),
     ('00000000-0000-7000-8000-00000000c003', '4000', '00000000-0000-7000-8000-00000000a003', 700, 'MXN', NULL, 35,
-     'Refused', 1, NULL, 'AccountBlocked', 'the account is Blocked', NULL, NULL, '[]'),
+     'Refused', TRUE, NULL, 'AccountBlocked', 'the account is Blocked', NULL, NULL, '[]'),
     ('00000000-0000-7000-8000-00000000c004', '4000', '00000000-0000-7000-8000-00000000a004', 400, 'MXN', NULL, 90,
-     'Approved', 1, 'Rechecked', NULL, NULL, NULL, NULL,
+     'Approved', TRUE, 'Rechecked', NULL, NULL, NULL, NULL,
      '[{"kind":"account","key":"4000","currency":"MXN","number":6}]');
 
 INSERT INTO reversals VALUES
@@ -86,9 +86,9 @@ INSERT INTO postings VALUES
     ('4000', '00000000-0000-7000-8000-00000000f001', 'Payouts', 'MXN', 100);
 
 INSERT INTO decisions VALUES
-    ('00000000-0000-7000-8000-00000000a001', 'Authorization', '4000', 10, 10, 1, NULL, NULL, NULL, 1000, 'MXN', '17.25',
+    ('00000000-0000-7000-8000-00000000a001', 'Authorization', '4000', 10, 10, TRUE, NULL, NULL, NULL, 1000, 'MXN', '17.25',
      'v1', '[]', '{ "Amount" : 10.00, "Note":"caf\u00e9", "Amount2":1e1 }'),
-    ('00000000-0000-7000-8000-00000000a007', 'Authorization', NULL, 96, 96, 0, 'InvalidAccount', 'no account was found',
+    ('00000000-0000-7000-8000-00000000a007', 'Authorization', NULL, 96, 96, FALSE, 'InvalidAccount', 'no account was found',
      NULL, NULL, NULL, NULL, NULL, '[]', '{}');
 
 INSERT INTO account_changes VALUES

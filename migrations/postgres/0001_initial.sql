@@ -1,0 +1,241 @@
+-- Times are microseconds since 1970 in UTC, amounts minor units, lists JSON.
+-- Every table that grows leads with the key of its subject or of the record itself. Texts that are looked up or sorted
+-- compare byte by byte (COLLATE "C"), whatever the database's language.
+
+CREATE TABLE batches (
+    id           uuid PRIMARY KEY,
+    committed_at bigint NOT NULL
+);
+CREATE INDEX batches_by_time ON batches (committed_at);
+
+CREATE TABLE rule_sets (
+    version       text COLLATE "C" PRIMARY KEY,
+    text          text NOT NULL,
+    first_seen_at bigint NOT NULL
+);
+
+CREATE TABLE persons (
+    id        uuid PRIMARY KEY,
+    data      jsonb NOT NULL,
+    documents jsonb NOT NULL
+);
+
+-- Who is found by which phone, email or document.
+CREATE TABLE directory (
+    kind   text COLLATE "C" NOT NULL,
+    value  text COLLATE "C" NOT NULL,
+    person uuid NOT NULL,
+    PRIMARY KEY (kind, value, person)
+);
+CREATE INDEX directory_by_person ON directory (person);
+
+CREATE TABLE accounts (
+    id           text COLLATE "C" PRIMARY KEY,
+    person       uuid NOT NULL,
+    currency     text COLLATE "C" NOT NULL,
+    status       text COLLATE "C" NOT NULL,
+    tier         text COLLATE "C" NOT NULL,
+    display_name text NOT NULL,
+    created_at   bigint NOT NULL,
+    balance      bigint NOT NULL,
+    pending      bigint NOT NULL,
+    receivable   bigint NOT NULL,
+    opening_balance bigint NOT NULL
+);
+CREATE INDEX accounts_by_person ON accounts (person);
+CREATE INDEX accounts_by_age ON accounts (created_at, id);
+
+CREATE TABLE subjects (
+    kind          text COLLATE "C" NOT NULL,
+    key           text COLLATE "C" NOT NULL,
+    last_event_at bigint NOT NULL,
+    PRIMARY KEY (kind, key)
+);
+
+CREATE TABLE series (
+    kind     text COLLATE "C" NOT NULL,
+    key      text COLLATE "C" NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    events   bigint NOT NULL,
+    amount   bigint NOT NULL,
+    released jsonb NOT NULL,
+    PRIMARY KEY (kind, key, currency)
+);
+
+CREATE TABLE events (
+    kind          text COLLATE "C" NOT NULL,
+    key           text COLLATE "C" NOT NULL,
+    currency      text COLLATE "C" NOT NULL,
+    number        bigint NOT NULL,
+    at            bigint NOT NULL,
+    amount        bigint NOT NULL,
+    running       bigint NOT NULL,
+    "authorization" uuid NOT NULL,
+    due_at        bigint,
+    released      text COLLATE "C",
+    PRIMARY KEY (kind, key, currency, number)
+);
+-- Never a detour to an event by its number, which the primary key finds at once: hence the condition.
+CREATE INDEX events_by_time ON events (kind, key, currency, at, number) WHERE at IS NOT NULL;
+CREATE INDEX events_due ON events (kind, key, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX events_overdue ON events (due_at) WHERE due_at IS NOT NULL;
+
+-- How much was released in each block of events: see domain/subject.rs.
+CREATE TABLE release_nodes (
+    kind     text COLLATE "C" NOT NULL,
+    key      text COLLATE "C" NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    level    bigint NOT NULL,
+    block    bigint NOT NULL,
+    released text COLLATE "C" NOT NULL,
+    count    bigint NOT NULL,
+    amount   bigint NOT NULL,
+    PRIMARY KEY (kind, key, currency, level, block, released)
+);
+
+CREATE TABLE authorizations (
+    id            uuid PRIMARY KEY,
+    account       text COLLATE "C",
+    amount        bigint NOT NULL,
+    currency      text COLLATE "C",
+    exchange_rate text COLLATE "C",
+    at            bigint NOT NULL,
+    expires_at    bigint NOT NULL,
+    state         text COLLATE "C" NOT NULL,
+    sender        text,
+    counted       jsonb NOT NULL,
+    credit        uuid,
+    bound_credit  uuid
+);
+CREATE INDEX authorizations_by_account ON authorizations (account, at, id);
+CREATE INDEX authorizations_unused ON authorizations (account, amount, currency, state, at, id)
+    WHERE state IN ('Open', 'Expired');
+
+CREATE TABLE credits (
+    id              uuid PRIMARY KEY,
+    account         text COLLATE "C" NOT NULL,
+    "authorization" uuid NOT NULL UNIQUE,
+    amount          bigint NOT NULL,
+    currency        text COLLATE "C" NOT NULL,
+    exchange_rate   text COLLATE "C",
+    at              bigint NOT NULL,
+    state           text COLLATE "C" NOT NULL,
+    referenced      boolean NOT NULL,
+    late            text,
+    reason          text,
+    note            text,
+    reversal        uuid,
+    idempotency_key text,
+    counted         jsonb NOT NULL
+);
+CREATE INDEX credits_by_account ON credits (account, at, id);
+CREATE INDEX credits_unreferenced ON credits (account, amount, currency, at) WHERE NOT referenced;
+CREATE INDEX credits_in_progress ON credits (at, id) WHERE state = 'InProgress';
+
+CREATE TABLE reversals (
+    id       uuid PRIMARY KEY,
+    credit   uuid NOT NULL UNIQUE,
+    account  text COLLATE "C" NOT NULL,
+    amount   bigint NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    at       bigint NOT NULL
+);
+CREATE INDEX reversals_by_account ON reversals (account, at, id);
+
+CREATE TABLE ambiguous_credits (
+    id            uuid PRIMARY KEY,
+    account       text COLLATE "C" NOT NULL,
+    amount        bigint NOT NULL,
+    currency      text COLLATE "C" NOT NULL,
+    exchange_rate text COLLATE "C",
+    at            bigint NOT NULL,
+    answered_with uuid,
+    state         text COLLATE "C" NOT NULL,
+    credit        uuid
+);
+CREATE INDEX ambiguous_credits_by_account ON ambiguous_credits (account, at, id);
+
+-- Entries and postings are only ever added (decision 12).
+CREATE TABLE entries (
+    account  text COLLATE "C" NOT NULL,
+    id       uuid NOT NULL,
+    kind     text COLLATE "C" NOT NULL,
+    credit   uuid,
+    currency text COLLATE "C" NOT NULL,
+    at       bigint NOT NULL,
+    PRIMARY KEY (account, id)
+);
+CREATE UNIQUE INDEX entries_once_per_credit ON entries (credit, kind) WHERE credit IS NOT NULL;
+
+CREATE TABLE postings (
+    account  text COLLATE "C" NOT NULL,
+    entry    uuid NOT NULL,
+    book     text COLLATE "C" NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    amount   bigint NOT NULL,
+    PRIMARY KEY (account, entry, book)
+);
+
+CREATE FUNCTION only_added() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% are only added', TG_TABLE_NAME;
+END
+$$;
+CREATE TRIGGER entries_stay BEFORE UPDATE OR DELETE ON entries FOR EACH ROW EXECUTE FUNCTION only_added();
+CREATE TRIGGER entries_are_kept BEFORE TRUNCATE ON entries EXECUTE FUNCTION only_added();
+CREATE TRIGGER postings_stay BEFORE UPDATE OR DELETE ON postings FOR EACH ROW EXECUTE FUNCTION only_added();
+CREATE TRIGGER postings_are_kept BEFORE TRUNCATE ON postings EXECUTE FUNCTION only_added();
+
+CREATE TABLE decisions (
+    id            uuid PRIMARY KEY,
+    kind          text COLLATE "C" NOT NULL,
+    account       text COLLATE "C",
+    at            bigint NOT NULL,
+    received_at   bigint NOT NULL,
+    approved      boolean NOT NULL,
+    reason        text COLLATE "C",
+    note          text,
+    reference     uuid,
+    amount        bigint,
+    currency      text COLLATE "C",
+    exchange_rate text COLLATE "C",
+    rules_version text COLLATE "C",
+    findings      jsonb NOT NULL,
+    request       text NOT NULL
+);
+CREATE INDEX decisions_by_account ON decisions (account, at, id);
+CREATE INDEX decisions_by_time ON decisions (at, id);
+
+CREATE TABLE account_changes (
+    account     text COLLATE "C" NOT NULL,
+    id          uuid NOT NULL,
+    at          bigint NOT NULL,
+    who         text NOT NULL,
+    action      text NOT NULL,
+    why         text NOT NULL,
+    target      uuid,
+    change      text NOT NULL,
+    case_number text,
+    review_date text,
+    PRIMARY KEY (account, id)
+);
+
+CREATE TABLE enrolments (
+    token_hash text COLLATE "C" PRIMARY KEY,
+    person     jsonb NOT NULL,
+    documents  jsonb NOT NULL,
+    created_at bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    account    text COLLATE "C"
+);
+CREATE INDEX enrolments_by_expiry ON enrolments (expires_at);
+
+CREATE TABLE idempotency (
+    path      text COLLATE "C" NOT NULL,
+    key       text COLLATE "C" NOT NULL,
+    body_hash text NOT NULL,
+    outcome   jsonb NOT NULL,
+    at        bigint NOT NULL,
+    PRIMARY KEY (path, key)
+);
+CREATE INDEX idempotency_by_time ON idempotency (at);

@@ -1,0 +1,198 @@
+//! Claims about money: entries, balances, credits and reversals.
+
+use super::{Check, Offenders};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        claim: "each entry has postings in its own currency that sum to zero",
+        checked: "SELECT count(*) FROM entries",
+        offenders: Offenders::Rows(
+            "SELECT 'entry ' || e.id || ' (' || e.kind || ') of account ' || e.account || ': ' || count(p.entry)
+                 || ' postings sum to ' || coalesce(sum(p.amount), 0) || ' minor units of ' || e.currency
+                 || CASE WHEN count(*) FILTER (WHERE p.currency <> e.currency) > 0 THEN ', some in another currency'
+                     ELSE '' END
+             FROM entries e LEFT JOIN postings p ON p.account = e.account AND p.entry = e.id
+             GROUP BY e.account, e.id
+             HAVING count(p.entry) = 0 OR sum(p.amount) <> 0 OR count(*) FILTER (WHERE p.currency <> e.currency) > 0
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "the postings of each currency sum to zero",
+        checked: "SELECT count(*) FROM postings",
+        offenders: Offenders::Rows(
+            "SELECT currency || ': ' || count(*) || ' postings sum to ' || sum(amount) || ' minor units'
+             FROM postings GROUP BY currency HAVING sum(amount) <> 0 LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each posting belongs to an entry",
+        checked: "SELECT count(*) FROM postings",
+        offenders: Offenders::Rows(
+            "SELECT 'posting of ' || p.amount || ' minor units to ' || p.book || ' of account ' || p.account
+                 || ': there is no entry ' || p.entry
+             FROM postings p LEFT JOIN entries e ON e.account = p.account AND e.id = p.entry
+             WHERE e.id IS NULL LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each entry belongs to an account in its currency, and to the credit it names",
+        checked: "SELECT count(*) FROM entries",
+        offenders: Offenders::Rows(
+            "SELECT 'entry ' || e.id || ' (' || e.kind || ') in ' || e.currency || ' of account ' || e.account || ': '
+                 || CASE WHEN a.id IS NULL THEN 'there is no such account'
+                         WHEN a.currency <> e.currency THEN 'the account is kept in ' || a.currency
+                         WHEN c.id IS NULL THEN 'there is no credit ' || e.credit
+                         ELSE 'the credit ' || c.id || ' belongs to account ' || c.account END
+             FROM entries e LEFT JOIN accounts a ON a.id = e.account LEFT JOIN credits c ON c.id = e.credit
+             WHERE a.id IS NULL OR a.currency <> e.currency
+                 OR (e.credit IS NOT NULL AND c.account IS DISTINCT FROM e.account)
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each balance, pending, receivable and opening amount equals the sum of its postings",
+        checked: "SELECT count(*) FROM accounts",
+        offenders: Offenders::Rows(
+            "SELECT 'account ' || a.id || ': balance ' || a.balance || ', pending ' || a.pending || ', receivable '
+                 || a.receivable || ', opened with ' || a.opening_balance || '; its postings sum to '
+                 || coalesce(sum(p.amount) FILTER (WHERE p.book = 'Available'), 0)
+                 || ', ' || coalesce(sum(p.amount) FILTER (WHERE p.book = 'Pending'), 0)
+                 || ', ' || coalesce(sum(p.amount) FILTER (WHERE p.book = 'Receivable'), 0)
+                 || ', ' || -coalesce(sum(p.amount) FILTER (WHERE p.book = 'Opening'), 0) || ' minor units of ' || a.currency
+             FROM accounts a LEFT JOIN postings p ON p.account = a.id
+             GROUP BY a.id
+             HAVING a.opening_balance <> -coalesce(sum(p.amount) FILTER (WHERE p.book = 'Opening'), 0)
+                 OR a.balance <> coalesce(sum(p.amount) FILTER (WHERE p.book = 'Available'), 0)
+                 OR a.pending <> coalesce(sum(p.amount) FILTER (WHERE p.book = 'Pending'), 0)
+                 OR a.receivable <> coalesce(sum(p.amount) FILTER (WHERE p.book = 'Receivable'), 0)
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each pending amount equals the account's credits in progress",
+        checked: "SELECT count(*) FROM accounts",
+        offenders: Offenders::Rows(
+            "WITH waiting AS (SELECT account, sum(amount) AS amount FROM credits
+                              WHERE state = 'InProgress' GROUP BY account)
+             SELECT 'account ' || a.id || ': ' || a.pending || ' pending, credits in progress sum to '
+                 || coalesce(w.amount, 0) || ' minor units of ' || a.currency
+             FROM accounts a LEFT JOIN waiting w ON w.account = a.id
+             WHERE a.pending <> coalesce(w.amount, 0) LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each credit has its authorization: same account, amount and currency, used up by this credit",
+        checked: "SELECT count(*) FROM credits",
+        offenders: Offenders::Rows(
+            "SELECT 'credit ' || c.id || ' (' || c.state || ', ' || c.amount || ' minor units of ' || c.currency
+                 || ') of account ' || c.account || ': '
+                 || CASE WHEN a.id IS NULL THEN 'there is no authorization ' || c.authorization
+                         ELSE 'authorization ' || a.id || ' is ' || a.state || ', ' || a.amount || ' minor units of '
+                             || coalesce(a.currency, 'no currency') || ', account ' || coalesce(a.account, 'none')
+                             || ', credit ' || coalesce(a.credit::text, 'none') END
+             FROM credits c LEFT JOIN authorizations a ON a.id = c.authorization
+             WHERE a.account IS DISTINCT FROM c.account OR a.amount IS DISTINCT FROM c.amount
+                 OR a.currency IS DISTINCT FROM c.currency OR a.credit IS DISTINCT FROM c.id
+                 OR a.state IS DISTINCT FROM CASE WHEN c.state = 'Refused' THEN 'CreditRefused' ELSE 'Credited' END
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each credit after its authorization's deadline carries the setting that let it pass",
+        checked: "SELECT count(*) FROM credits WHERE state <> 'Refused'",
+        offenders: Offenders::Rows(
+            "SELECT 'credit ' || c.id || ' of account ' || c.account || ' at ' || c.at || ' us: the deadline of '
+                 || a.id || ' was ' || a.expires_at || ' us, and it is marked ' || coalesce(c.late, 'on time')
+             FROM credits c JOIN authorizations a ON a.id = c.authorization
+             WHERE c.state <> 'Refused'
+                 AND ((c.late IS NULL AND c.at > a.expires_at) OR (c.late IS NOT NULL AND c.at < a.expires_at))
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each authorization names a credit exactly where it is used up by one",
+        checked: "SELECT count(*) FROM authorizations",
+        offenders: Offenders::Rows(
+            "SELECT 'authorization ' || a.id || ' (' || a.state || '): '
+                 || CASE WHEN a.credit IS NULL THEN 'names no credit'
+                         WHEN c.id IS NULL THEN 'there is no credit ' || a.credit
+                         ELSE 'credit ' || c.id || ' used ' || c.authorization END
+             FROM authorizations a LEFT JOIN credits c ON c.id = a.credit
+             WHERE (a.state IN ('Credited', 'CreditRefused')) <> (a.credit IS NOT NULL)
+                 OR (a.credit IS NOT NULL AND c.authorization IS DISTINCT FROM a.id)
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "no authorization is credited twice",
+        checked: "SELECT count(*) FROM authorizations WHERE state = 'Credited'",
+        offenders: Offenders::Rows(
+            "SELECT 'authorization ' || c.authorization || ': credited ' || count(*) || ' times'
+             FROM credits c JOIN entries e ON e.credit = c.id AND e.kind = 'Credit'
+             GROUP BY c.authorization HAVING count(*) > 1 LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "no credit is reversed or taken back twice",
+        checked: "SELECT count(*) FROM credits WHERE state IN ('Reversed', 'SettlementFailed')",
+        offenders: Offenders::Rows(
+            "SELECT 'credit ' || credit || ': taken back ' || count(*) || ' times'
+             FROM entries WHERE credit IS NOT NULL AND kind IN ('Reversal', 'SettlementFailure')
+             GROUP BY credit HAVING count(*) > 1
+             UNION ALL
+             SELECT 'credit ' || credit || ': has ' || count(*) || ' reversals'
+             FROM reversals GROUP BY credit HAVING count(*) > 1
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each credit has the entries of its state, one of a kind; a refused one has none",
+        checked: "SELECT count(*) FROM credits",
+        offenders: Offenders::Rows(
+            "SELECT 'credit ' || c.id || ' (' || c.state || ') of account ' || c.account || ': has the entries '
+                 || coalesce(string_agg(e.kind, ', ' ORDER BY e.kind), 'none')
+             FROM credits c LEFT JOIN entries e ON e.credit = c.id
+             GROUP BY c.id
+             HAVING count(*) FILTER (WHERE e.kind = 'Credit') <> (c.state <> 'Refused')::int
+                 OR count(*) FILTER (WHERE e.kind = 'Reversal') <> (c.state = 'Reversed')::int
+                 OR count(*) FILTER (WHERE e.kind = 'SettlementFailure') <> (c.state = 'SettlementFailed')::int
+                 OR count(*) FILTER (WHERE e.kind = 'Settlement') > (c.state IN ('Approved', 'Reversed'))::int
+                 OR count(*) FILTER (WHERE e.kind IN ('Opening', 'Debit')) > 0
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "the clearing book holds each standing credit once, and nothing of any other",
+        checked: "SELECT count(*) FROM credits",
+        offenders: Offenders::Rows(
+            "SELECT 'credit ' || c.id || ' (' || c.state || ') of ' || c.amount || ' minor units of ' || c.currency
+                 || ': clearing has given ' || coalesce(-sum(p.amount), 0)
+             FROM credits c
+             LEFT JOIN entries e ON e.credit = c.id
+             LEFT JOIN postings p ON p.account = e.account AND p.entry = e.id AND p.book = 'Clearing'
+             GROUP BY c.id
+             HAVING coalesce(-sum(p.amount), 0) <> CASE WHEN c.state IN ('InProgress', 'Approved') THEN c.amount ELSE 0 END
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each reversed credit has its reversal, and each reversal its reversed credit",
+        checked: "SELECT (SELECT count(*) FROM reversals) + (SELECT count(*) FROM credits WHERE state = 'Reversed')",
+        offenders: Offenders::Rows(
+            "SELECT 'reversal ' || r.id || ' of ' || r.amount || ' minor units of ' || r.currency || ': '
+                 || CASE WHEN c.id IS NULL THEN 'there is no credit ' || r.credit
+                         ELSE 'credit ' || c.id || ' is ' || c.state || ', ' || c.amount || ' minor units of '
+                             || c.currency || ', reversal ' || coalesce(c.reversal::text, 'none') END
+             FROM reversals r LEFT JOIN credits c ON c.id = r.credit
+             WHERE c.state IS DISTINCT FROM 'Reversed' OR c.reversal IS DISTINCT FROM r.id
+                 OR c.account IS DISTINCT FROM r.account
+                 OR c.amount IS DISTINCT FROM r.amount OR c.currency IS DISTINCT FROM r.currency
+             UNION ALL
+             SELECT 'credit ' || c.id || ' (' || c.state || '): its reversal is ' || coalesce(c.reversal::text, 'missing')
+             FROM credits c LEFT JOIN reversals r ON r.id = c.reversal
+             WHERE (c.state = 'Reversed') <> (c.reversal IS NOT NULL) OR (c.reversal IS NOT NULL AND r.id IS NULL)
+             LIMIT 100",
+        ),
+    },
+];

@@ -1,0 +1,173 @@
+//! Claims about what limits count: series, their events, what was given back, and the release tree over it.
+
+use super::{Check, Offenders};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        claim: "the events of each series are numbered without gaps, in order of time, with continuous running sums",
+        checked: "SELECT count(*) FROM events",
+        offenders: Offenders::OfSubjects(
+            "SELECT kind, key, currency || ' event ' || number || ' at ' || at || ' us, running sum ' || running
+                 || ', after ' || coalesce('event ' || number_before || ' at ' || at_before || ' us, running sum '
+                 || running_before, 'none')
+             FROM (SELECT kind, key, currency, number, at, amount, running,
+                       lag(number) OVER earlier AS number_before, lag(at) OVER earlier AS at_before,
+                       lag(running) OVER earlier AS running_before
+                   FROM events WINDOW earlier AS (PARTITION BY kind, key, currency ORDER BY number)) numbered
+             WHERE number <> coalesce(number_before, 0) + 1 OR running <> coalesce(running_before, 0) + amount
+                 OR at < at_before
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each series' count, sum and released tallies equal a recount of its events",
+        checked: "SELECT count(*) FROM series",
+        offenders: Offenders::OfSubjects(
+            "SELECT kind, key, currency || ' says ' || said || ', its events say ' || recounted
+             FROM (SELECT s.kind, s.key, s.currency,
+                       s.events || ' events of ' || s.amount || '; released on expiry '
+                       || (s.released #>> '{expiry,count}') || ' of ' || (s.released #>> '{expiry,amount}')
+                       || ', on reversal '
+                       || (s.released #>> '{reversal,count}') || ' of ' || (s.released #>> '{reversal,amount}')
+                       || ', always '
+                       || (s.released #>> '{always,count}') || ' of ' || (s.released #>> '{always,amount}') AS said,
+                       count(e.number) || ' events of ' || coalesce(sum(e.amount), 0) || '; released on expiry '
+                       || count(*) FILTER (WHERE e.released = 'Expiry') || ' of '
+                       || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Expiry'), 0) || ', on reversal '
+                       || count(*) FILTER (WHERE e.released = 'Reversal') || ' of '
+                       || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Reversal'), 0) || ', always '
+                       || count(*) FILTER (WHERE e.released = 'Always') || ' of '
+                       || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Always'), 0) AS recounted
+                   FROM series s LEFT JOIN events e
+                       ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency
+                   GROUP BY s.kind, s.key, s.currency) compared
+             WHERE said IS DISTINCT FROM recounted
+             UNION ALL
+             SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' belongs to no series'
+             FROM events e LEFT JOIN series s ON s.kind = e.kind AND s.key = e.key AND s.currency = e.currency
+             WHERE s.kind IS NULL
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each node of a release tree equals a recount of the events in its block",
+        checked: "SELECT count(*) FROM release_nodes",
+        offenders: Offenders::OfSubjects(
+            "WITH levels (level, size) AS (VALUES (1, 32), (2, 1024), (3, 32768), (4, 1048576)),
+             recounted AS (
+                 SELECT n.kind, n.key, n.currency, n.level, n.block, n.released, n.count, n.amount, l.size,
+                     (SELECT jsonb_build_array(count(*), coalesce(sum(e.amount), 0)) FROM events e
+                      WHERE e.kind = n.kind AND e.key = n.key AND e.currency = n.currency
+                          AND e.number > n.block * l.size AND e.number <= (n.block + 1) * l.size
+                          AND e.released = n.released) AS events
+                 FROM release_nodes n LEFT JOIN levels l ON l.level = n.level)
+             SELECT kind, key, currency || ' level ' || level || ' block ' || block || ' released ' || released
+                 || ': ' || count || ' of ' || amount || ', its events say '
+                 || (events ->> 0) || ' of ' || (events ->> 1)
+             FROM recounted WHERE size IS NULL OR jsonb_build_array(count, amount) <> events
+             UNION ALL
+             SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' was released on ' || e.released
+                 || ': no node of level ' || l.level || ' knows'
+             FROM events e CROSS JOIN levels l
+             LEFT JOIN release_nodes n ON n.kind = e.kind AND n.key = e.key AND n.currency = e.currency
+                 AND n.level = l.level AND n.block = (e.number - 1) / l.size AND n.released = e.released
+             WHERE e.released IS NOT NULL AND n.kind IS NULL
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "no event is dated after its subject's last event",
+        checked: "SELECT count(*) FROM events",
+        offenders: Offenders::OfSubjects(
+            "SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' at ' || e.at || ' us: the last event was '
+                 || coalesce('at ' || s.last_event_at || ' us', 'never')
+             FROM events e LEFT JOIN subjects s ON s.kind = e.kind AND s.key = e.key
+             WHERE s.kind IS NULL OR e.at > s.last_event_at LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each authorization and each late credit is counted where it says, with its own amount",
+        checked: "SELECT (SELECT count(*) FROM authorizations) + (SELECT count(*) FROM credits)",
+        offenders: Offenders::OfSubjects(
+            "SELECT p.value ->> 'kind', p.value ->> 'key', (p.value ->> 'currency') || ' event '
+                 || (p.value ->> 'number') || ' is not that of authorization ' || a.id
+             FROM authorizations a, jsonb_array_elements(a.counted) p (value)
+             LEFT JOIN events e ON e.kind = p.value ->> 'kind' AND e.key = p.value ->> 'key'
+                 AND e.currency = p.value ->> 'currency' AND e.number = (p.value ->> 'number')::bigint
+             WHERE e.authorization IS DISTINCT FROM a.id OR e.amount IS DISTINCT FROM a.amount
+                 OR e.currency IS DISTINCT FROM a.currency
+             UNION ALL
+             SELECT p.value ->> 'kind', p.value ->> 'key', (p.value ->> 'currency') || ' event '
+                 || (p.value ->> 'number') || ' is not that of the late credit ' || c.id
+             FROM credits c, jsonb_array_elements(c.counted) p (value)
+             LEFT JOIN events e ON e.kind = p.value ->> 'kind' AND e.key = p.value ->> 'key'
+                 AND e.currency = p.value ->> 'currency' AND e.number = (p.value ->> 'number')::bigint
+             WHERE e.authorization IS DISTINCT FROM c.authorization OR e.amount IS DISTINCT FROM c.amount
+                 OR e.currency IS DISTINCT FROM c.currency
+             LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "each event that counts is one that its authorization, or its late credit, was counted by",
+        checked: "SELECT count(*) FROM events WHERE released IS DISTINCT FROM 'Always'",
+        offenders: Offenders::OfSubjects(
+            "SELECT e.kind, e.key, e.currency || ' event ' || e.number || ': authorization ' || e.authorization
+                 || CASE WHEN a.id IS NULL THEN ' does not exist' ELSE ' is not counted there' END
+             FROM events e LEFT JOIN authorizations a ON a.id = e.authorization LEFT JOIN credits c ON c.id = a.credit
+             WHERE e.released IS DISTINCT FROM 'Always' AND NOT EXISTS (
+                 SELECT 1 FROM (SELECT jsonb_array_elements(a.counted) AS value
+                               UNION ALL SELECT jsonb_array_elements(c.counted)) p
+                 WHERE p.value ->> 'kind' = e.kind AND p.value ->> 'key' = e.key
+                     AND p.value ->> 'currency' = e.currency AND (p.value ->> 'number')::bigint = e.number)
+             LIMIT 100",
+        ),
+    },
+    // A subject applies its own releases only, so one that has been idle may be behind its account, or ahead of it:
+    // then the event is still due, or the authorization still open. At the account itself there is no such lag.
+    Check {
+        claim: "exactly what expired, was voided, refused or taken back has been released; what is open is still due",
+        checked: "SELECT count(*) FROM events",
+        offenders: Offenders::OfSubjects(
+            "WITH places AS (
+                 SELECT p.value AS place, a.id AS authorization, a.state, a.expires_at,
+                     CASE WHEN a.state IN ('Expired', 'Voided') THEN 'Expiry'
+                          WHEN a.state = 'CreditRefused' THEN 'Always'
+                          WHEN a.state = 'Credited' AND c.counted <> '[]' THEN 'Always'
+                          WHEN a.state = 'Credited' AND c.state IN ('Reversed', 'SettlementFailed') THEN 'Reversal'
+                     END AS released,
+                     CASE WHEN a.state = 'Open' THEN a.expires_at END AS due_at
+                 FROM authorizations a CROSS JOIN jsonb_array_elements(a.counted) p (value)
+                 LEFT JOIN credits c ON c.id = a.credit
+                 UNION ALL
+                 SELECT p.value, c.authorization, 'late credit ' || c.state, NULL,
+                     CASE WHEN c.state IN ('Reversed', 'SettlementFailed') THEN 'Reversal' END, NULL
+                 FROM credits c CROSS JOIN jsonb_array_elements(c.counted) p (value))
+             SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' of authorization ' || p.authorization
+                 || ' (' || p.state || '): released ' || coalesce(e.released, 'never') || ', due '
+                 || coalesce(e.due_at || ' us', 'never') || '; expected ' || coalesce(p.released, 'never') || ', due '
+                 || coalesce(p.due_at || ' us', 'never')
+             FROM places p JOIN events e ON e.kind = p.place ->> 'kind' AND e.key = p.place ->> 'key'
+                 AND e.currency = p.place ->> 'currency' AND e.number = (p.place ->> 'number')::bigint
+             WHERE (e.released IS DISTINCT FROM p.released OR e.due_at IS DISTINCT FROM p.due_at)
+                 AND NOT (e.kind <> 'account' AND p.state = 'Expired' AND e.released IS NULL
+                     AND e.due_at IS NOT DISTINCT FROM p.expires_at)
+                 AND NOT (e.kind <> 'account' AND p.state = 'Open' AND e.released IS NOT DISTINCT FROM 'Expiry' AND e.due_at IS NULL)
+             LIMIT 100",
+        ),
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::subject::tree;
+
+    #[test]
+    fn the_recount_of_release_trees_uses_their_own_block_sizes() {
+        let levels: Vec<String> =
+            (1..=tree::LEVELS).map(|level| format!("({level}, {})", tree::block_size(level))).collect();
+        let expected = format!("VALUES {})", levels.join(", "));
+        let uses = |check: &Check| matches!(check.offenders, Offenders::OfSubjects(rows) if rows.contains(&expected));
+        assert_eq!(CHECKS.iter().filter(|check| uses(check)).count(), 1);
+    }
+}

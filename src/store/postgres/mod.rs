@@ -1,0 +1,300 @@
+//! Postgres: for production, and for several servers on one database.
+//!
+//! A batch is four round trips: begin and take the batches' lock, [`load`], [`write`], commit under the batch's id. The
+//! lock makes the batches of all servers one sequence, so nothing else needs to be locked (`docs/adr/0004`). Rows travel
+//! as JSON in the shape of the domain's structs.
+
+mod audit;
+mod hosts;
+mod load;
+mod probe;
+mod reads;
+mod rows;
+mod transaction;
+mod write;
+
+use async_trait::async_trait;
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::pool::PoolConnection;
+use sqlx::{Executor, PgConnection, Postgres, query, query_scalar};
+
+use self::hosts::Hosts;
+use self::probe::Probe;
+use super::{Batch, Store, StoreError};
+use crate::decide::{Changes, Loaded, Wanted};
+use crate::domain::{SubjectKey, Timestamp, TrackingId};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Connections that write: the engine's one, and room for the probe, the housekeeping, and one that is on its way back.
+const WRITERS: u32 = 4;
+
+/// Connections that read, for people and status queries.
+const READERS: u32 = 8;
+
+/// The store on a Postgres server.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    writers: Hosts,
+    readers: Hosts,
+    probe: Probe,
+}
+
+impl PostgresStore {
+    /// Connects to the first of `addresses` (`postgres://…`, one host each) that takes writes, and brings the tables up
+    /// to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where no host serves; [`StoreError::Corrupt`] where a newer version of this program
+    /// has written the database, or it cannot hold every text.
+    pub async fn open(addresses: &[String]) -> Result<Self, StoreError> {
+        let writers = Hosts::new(addresses, WRITERS)?;
+        let readers = Hosts::new(addresses, READERS)?;
+        let mut transaction = writers.begin(transaction::OPENING).await?;
+        refuse_other_encodings(&mut transaction).await?;
+        migrate(&mut transaction).await?;
+        transaction.commit().await.map_err(store_error)?;
+        Ok(Self { probe: Probe::new(writers.clone()), writers, readers })
+    }
+}
+
+async fn refuse_other_encodings(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let encoding: String =
+        query_scalar("SELECT current_setting('server_encoding')").fetch_one(connection).await.map_err(store_error)?;
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt(format!("the database is encoded in {encoding}; create it with ENCODING 'UTF8'")))
+}
+
+/// In the one transaction that opens the database, under a lock that ends with it: several servers may start at once,
+/// and through a pooler.
+async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
+    if is_up_to_date(connection).await? {
+        return Ok(());
+    }
+    connection.execute(sqlx::raw_sql(transaction::LOCK_MIGRATIONS)).await.map_err(store_error)?;
+    let mut migrations = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+    migrations.set_locking(false);
+    migrations.run_direct(None, connection, false).await.map_err(|error| match error {
+        MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
+            StoreError::Corrupt(format!("the database was written by another version of this program: {error}"))
+        }
+        error => StoreError::Unavailable(error.to_string()),
+    })
+}
+
+/// Whether there is nothing to do. A role that may not create tables can then serve.
+async fn is_up_to_date(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    let exists: bool = query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(MIGRATIONS.table_name.as_ref())
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(store_error)?;
+    if !exists {
+        return Ok(false);
+    }
+    let applied = connection
+        .list_applied_migrations(&MIGRATIONS.table_name)
+        .await
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(applied.len() == MIGRATIONS.iter().count()
+        && MIGRATIONS
+            .iter()
+            .zip(&applied)
+            .all(|(ours, theirs)| ours.version == theirs.version && ours.checksum == theirs.checksum))
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
+        Ok(Box::new(PostgresBatch { connection: self.writers.begin_batch().await? }))
+    }
+
+    /// Takes the batches' lock first: a commit that is still under way has it.
+    async fn was_committed(&self, batch: TrackingId) -> Result<bool, StoreError> {
+        let mut connection = self.writers.begin(transaction::BATCH).await?;
+        let found: Option<i32> = query_scalar("SELECT 1 FROM batches WHERE id = $1::uuid")
+            .bind(batch.to_string())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(store_error)?;
+        Ok(found.is_some())
+    }
+
+    async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
+        let mut connection = self.readers.begin(transaction::READ).await?;
+        let rows: Vec<String> = query_scalar(
+            "SELECT json_build_object('kind', kind, 'key', key)::text
+             FROM (SELECT kind, key, due_at FROM events
+                   WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2) overdue
+             GROUP BY kind, key ORDER BY min(due_at)",
+        )
+        .bind(at.0)
+        .bind(limit)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(store_error)?;
+        rows.iter().map(|row| rows::parse(row)).collect()
+    }
+
+    async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
+        let mut connection = self.writers.begin(transaction::ASIDE).await?;
+        query("INSERT INTO rule_sets (version, text, first_seen_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(version)
+            .bind(text)
+            .bind(at.0)
+            .execute(&mut *connection)
+            .await
+            .map_err(store_error)?;
+        connection.commit().await.map_err(store_error)
+    }
+
+    async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
+        let mut transaction = self.writers.begin(transaction::ASIDE).await?;
+        // Two servers that forget the same rows at once would wait for each other: one is enough.
+        let first: bool = query_scalar("SELECT pg_try_advisory_xact_lock(7810771197232916)")
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(store_error)?;
+        if !first {
+            return Ok(false);
+        }
+        let most: i64 = query_scalar(
+            "WITH forgotten_batches AS (
+                 DELETE FROM batches WHERE id IN
+                     (SELECT id FROM batches WHERE committed_at < $1 ORDER BY committed_at LIMIT $2) RETURNING 1),
+             forgotten_idempotency AS (
+                 DELETE FROM idempotency WHERE (path, key) IN
+                     (SELECT path, key FROM idempotency WHERE at < $1 ORDER BY at LIMIT $2) RETURNING 1),
+             forgotten_enrolments AS (
+                 DELETE FROM enrolments WHERE token_hash IN
+                     (SELECT token_hash FROM enrolments WHERE expires_at < $1 LIMIT $2) RETURNING 1)
+             SELECT greatest((SELECT count(*) FROM forgotten_batches), (SELECT count(*) FROM forgotten_idempotency),
+                 (SELECT count(*) FROM forgotten_enrolments))",
+        )
+        .bind(at.0)
+        .bind(i64::from(limit))
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)?;
+        Ok(most >= i64::from(limit))
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writers.close().await;
+    }
+}
+
+struct PostgresBatch {
+    connection: PoolConnection<Postgres>,
+}
+
+#[async_trait]
+impl Batch for PostgresBatch {
+    async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
+        load::load(&mut self.connection, wanted).await
+    }
+
+    async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        write::write(&mut self.connection, changes).await
+    }
+
+    async fn commit(mut self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
+        transaction::commit(&mut self.connection, batch, at).await.map_err(store_error)
+    }
+}
+
+/// Sorts what sqlx reports into what the engine can act on. The texts name tables and constraints, never values.
+fn store_error(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default().into_owned();
+            match code.get(..2) {
+                // Its message would repeat the value that was wrong.
+                Some("22") => StoreError::Conflict(format!("a value was refused (SQLSTATE {code})")),
+                Some("21" | "23" | "54" | "P0") => StoreError::Conflict(error.message().to_owned()),
+                _ => StoreError::Unavailable(format!("{} (SQLSTATE {code})", error.message())),
+            }
+        }
+        sqlx::Error::Decode(error) => StoreError::Corrupt(error.to_string()),
+        sqlx::Error::ColumnDecode { source, .. } => StoreError::Corrupt(source.to_string()),
+        error => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// How Postgres finds the rows: a branch that scans a table grows slower with every remittance.
+#[cfg(test)]
+mod plans {
+    use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+    use super::load::LOAD;
+    use super::reads::OF_ACCOUNTS;
+
+    /// A connection to the test run's cluster with empty tables of its own, gone when it closes. Tables are never read in
+    /// full there where an index serves, as on any table that has grown.
+    async fn connect() -> PgConnection {
+        #[expect(clippy::disallowed_methods, reason = "the run's own switch, not a setting of the product")]
+        let cluster = std::env::var("VNA_TEST_POSTGRES").unwrap();
+        let mut connection = PgConnection::connect(&format!("{cluster}/postgres")).await.unwrap();
+        let schema = format!("plans_{}", crate::clock::fresh_id().0.simple());
+        let own = format!(
+            "BEGIN; CREATE SCHEMA {schema}; SET LOCAL search_path = {schema}; SET LOCAL enable_seqscan = off; \
+             SET LOCAL plan_cache_mode = force_generic_plan"
+        );
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(own))).await.unwrap();
+        connection.execute(sqlx::raw_sql(include_str!("../../../migrations/postgres/0001_initial.sql"))).await.unwrap();
+        connection
+    }
+
+    async fn plan(connection: &mut PgConnection, query: &str, types: &str, arguments: &str) -> Vec<String> {
+        let prepare = format!("PREPARE planned ({types}) AS {query}");
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await.unwrap();
+        let explain = format!("EXPLAIN EXECUTE planned ({arguments})");
+        let steps = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *connection).await.unwrap();
+        connection.execute("DEALLOCATE planned").await.unwrap();
+        steps.iter().map(|row| sqlx::Row::get(row, 0)).collect()
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn every_branch_finds_its_rows_by_an_index() {
+        let mut connection = connect().await;
+        let (types, arguments) = (["text"; 13].join(", "), ["'[]'"; 13].join(", "));
+        let steps = plan(&mut connection, LOAD, &types, &arguments).await;
+        let wrong = ["Seq Scan", "Hash Join", "Merge Join"];
+        let offenders: Vec<_> = steps.iter().filter(|step| wrong.iter().any(|wrong| step.contains(wrong))).collect();
+        assert!(offenders.is_empty(), "{offenders:#?} in {steps:#?}");
+        for (index, uses) in [
+            ("events_by_time", 1),
+            ("events_due", 1),
+            ("events_pkey", 2),
+            ("authorizations_unused", 4),
+            ("credits_unreferenced", 1),
+        ] {
+            let using = format!("using {index} ");
+            assert_eq!(steps.iter().filter(|step| step.contains(&using)).count(), uses, "{index}: {steps:#?}");
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn what_one_account_did_is_found_without_reading_the_rest() {
+        let mut connection = connect().await;
+        connection
+            .execute(sqlx::raw_sql("SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"))
+            .await
+            .unwrap();
+        for query in OF_ACCOUNTS {
+            let types = "bigint, bigint, text, text, text, text";
+            let steps = plan(&mut connection, query, types, "20, 0, '4000', 'Open', '1', 'MXN'").await;
+            assert!(steps.iter().any(|step| step.contains("Index")), "{steps:#?}: {query}");
+            for step in &steps {
+                let sorts = step.contains("Sort") && !step.contains("Incremental Sort") && !step.contains("Sort Key");
+                assert!(!step.contains("Seq Scan") && !sorts, "{step}: {query} {steps:#?}");
+            }
+        }
+    }
+}

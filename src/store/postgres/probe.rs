@@ -1,0 +1,55 @@
+//! Does the store take a write now? Asked by `/health/ready`.
+//!
+//! The answer is a batch of its own: the lock that every batch takes, a row of `batches` added and deleted again, and
+//! the commit. It leaves nothing behind, but proves that batches get their turn and reach the disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Executor;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::hosts::Hosts;
+use super::store_error;
+use crate::store::StoreError;
+
+/// How long a proof stands: whoever may ask unsigned must not be able to make the database busy.
+const PROOF_STANDS: Duration = Duration::from_secs(1);
+
+const ADD_AND_DELETE: &str = "
+    INSERT INTO batches (id, committed_at) VALUES ('00000000-0000-0000-0000-000000000000', 0);
+    DELETE FROM batches WHERE id = '00000000-0000-0000-0000-000000000000';
+    COMMIT";
+
+/// What proves it.
+#[derive(Debug, Clone)]
+pub(super) struct Probe {
+    writers: Hosts,
+    proven_at: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Probe {
+    pub(super) fn new(writers: Hosts) -> Self {
+        Self { writers, proven_at: Arc::default() }
+    }
+
+    /// Proves that the store takes a write, or has taken one within the last second.
+    pub(super) async fn takes_writes(&self) -> Result<(), StoreError> {
+        // In a task of its own: an asker that hangs up must not leave the lock behind.
+        let probe = self.clone();
+        let proof = tokio::spawn(async move { probe.prove().await });
+        proof.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the write probe broke off".to_owned())))
+    }
+
+    async fn prove(&self) -> Result<(), StoreError> {
+        let mut proven_at = self.proven_at.lock().await;
+        if proven_at.is_some_and(|at| at.elapsed() < PROOF_STANDS) {
+            return Ok(());
+        }
+        let mut connection = self.writers.begin_batch().await?;
+        connection.execute(sqlx::raw_sql(ADD_AND_DELETE)).await.map_err(store_error)?;
+        *proven_at = Some(Instant::now());
+        Ok(())
+    }
+}

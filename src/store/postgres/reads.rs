@@ -1,0 +1,337 @@
+//! Read paths on Postgres: the reader pools, never the writers.
+//!
+//! Rows travel as JSON in the serde form of their struct, so no code maps columns. A list is one statement, and so one
+//! snapshot: its total and its page agree. `$1` and `$2` are a page's limit and offset, its filters follow as text. A
+//! list without filters has a statement of its own, so that an index alone gives its total.
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use sqlx::{Postgres, Transaction, query_scalar};
+
+use super::rows::{STAND_IN_FOR_NUL, parse, person_row};
+use super::{PostgresStore, store_error, transaction};
+use crate::domain::{
+    Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Credit, CreditState,
+    Decision, Enrolment, Person, Reversal, Timestamp, TrackingId,
+};
+use crate::store::{
+    AccountFilter, AmbiguousFilter, AuditCheck, AuthorizationFilter, ChangeFilter, CreditFilter, DecisionFilter,
+    Listed, Page, Reads, ReversalFilter, StatementLine, StoreError,
+};
+
+/// One page of a list with its total, as the JSON of [`Listed`].
+macro_rules! list {
+    ($item:expr, $from:expr, newest first by $order:literal) => {
+        concat!(
+            "SELECT json_build_object('total', (SELECT count(*) FROM ",
+            $from,
+            "), 'items', (SELECT coalesce(json_agg(item), '[]') FROM (SELECT ",
+            $item,
+            " AS item FROM ",
+            $from,
+            " ORDER BY ",
+            $order,
+            " LIMIT $1 OFFSET $2) page))::text"
+        )
+    };
+}
+
+const ACCOUNT: &str = concat!(
+    "SELECT json_build_array(row_to_json(accounts), (SELECT ",
+    person_row!(),
+    " FROM persons WHERE persons.id = accounts.person))::text FROM accounts WHERE id = $1"
+);
+
+const ACCOUNTS: &str = list!("row_to_json(accounts)", "accounts", newest first by "created_at DESC, id DESC");
+
+const ACCOUNTS_FILTERED: &str = list!(
+    "row_to_json(accounts)",
+    "accounts WHERE ($3 IS NULL OR status = $3) AND ($4 IS NULL OR currency = $4) \
+     AND ($5 IS NULL OR tier = $5)",
+    newest first by "created_at DESC, id DESC"
+);
+
+const STATEMENT: &str = list!(
+    "json_build_object('entry', e.id, 'kind', e.kind, 'credit', e.credit, 'at', e.at, 'book', p.book, \
+     'currency', p.currency, 'amount', p.amount)",
+    "entries e CROSS JOIN LATERAL (SELECT book, currency, amount FROM postings \
+     WHERE account = e.account AND entry = e.id AND book IN ('Available', 'Pending', 'Receivable') OFFSET 0) p \
+     WHERE e.account = $3",
+    newest first by "e.id DESC, p.book"
+);
+
+const AUTHORIZATION: &str = "SELECT row_to_json(authorizations)::text FROM authorizations WHERE id = $1::uuid";
+
+const AUTHORIZATIONS: &str = list!("row_to_json(authorizations)", "authorizations", newest first by "id DESC");
+
+const AUTHORIZATIONS_FILTERED: &str = list!(
+    "row_to_json(authorizations)",
+    "authorizations WHERE ($4 IS NULL OR state = $4) AND ($5 IS NULL OR amount = $5::bigint) \
+     AND ($6 IS NULL OR currency = $6)",
+    newest first by "id DESC"
+);
+
+const AUTHORIZATIONS_OF_ACCOUNT: &str =
+    list!("row_to_json(authorizations)", "authorizations WHERE account = $3", newest first by "at DESC, id DESC");
+
+const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = list!(
+    "row_to_json(authorizations)",
+    "authorizations WHERE account = $3 AND ($4 IS NULL OR state = $4) \
+     AND ($5 IS NULL OR amount = $5::bigint) AND ($6 IS NULL OR currency = $6)",
+    newest first by "at DESC, id DESC"
+);
+
+/// Twins, by the index that matching uses: they are found at once among a million that are used up.
+const OPEN_AUTHORIZATIONS_OF_AMOUNT: &str = list!(
+    "row_to_json(authorizations)",
+    "authorizations WHERE account = $3 AND state = 'Open' \
+     AND amount = $5::bigint AND currency = $6",
+    newest first by "at DESC, id DESC"
+);
+
+const CREDIT: &str = "SELECT row_to_json(credits)::text FROM credits WHERE id = $1::uuid";
+
+const CREDITS: &str = list!("row_to_json(credits)", "credits", newest first by "id DESC");
+
+const CREDITS_FILTERED: &str = list!("row_to_json(credits)", "credits WHERE state = $4", newest first by "id DESC");
+
+/// The waiting ones have an index of their own: they are few among many, and looked at every day.
+const CREDITS_IN_PROGRESS: &str =
+    list!("row_to_json(credits)", "credits WHERE state = 'InProgress'", newest first by "at DESC, id DESC");
+
+const CREDITS_OF_ACCOUNT: &str =
+    list!("row_to_json(credits)", "credits WHERE account = $3", newest first by "at DESC, id DESC");
+
+const CREDITS_OF_ACCOUNT_FILTERED: &str =
+    list!("row_to_json(credits)", "credits WHERE account = $3 AND state = $4", newest first by "at DESC, id DESC");
+
+const REVERSALS: &str = list!("row_to_json(reversals)", "reversals", newest first by "id DESC");
+
+const REVERSALS_OF_ACCOUNT: &str =
+    list!("row_to_json(reversals)", "reversals WHERE account = $3", newest first by "at DESC, id DESC");
+
+const AMBIGUOUS_CREDITS: &str = list!("row_to_json(ambiguous_credits)", "ambiguous_credits WHERE ($4 IS NULL OR state = $4)", newest first by "id DESC");
+
+const AMBIGUOUS_CREDITS_OF_ACCOUNT: &str = list!(
+    "row_to_json(ambiguous_credits)",
+    "ambiguous_credits WHERE account = $3 AND ($4 IS NULL OR state = $4)",
+    newest first by "at DESC, id DESC"
+);
+
+const DECISION: &str = "SELECT row_to_json(decisions)::text FROM decisions WHERE id = $1::uuid";
+
+const DECISIONS: &str = list!("row_to_json(decisions)", "decisions", newest first by "at DESC, id DESC");
+
+const DECISIONS_FILTERED: &str = list!(
+    "row_to_json(decisions)",
+    "decisions WHERE ($4 IS NULL OR kind = $4) AND ($5 IS NULL OR approved = $5::boolean) \
+     AND ($6 IS NULL OR reason = $6)",
+    newest first by "at DESC, id DESC"
+);
+
+const DECISIONS_OF_ACCOUNT: &str =
+    list!("row_to_json(decisions)", "decisions WHERE account = $3", newest first by "at DESC, id DESC");
+
+const DECISIONS_OF_ACCOUNT_FILTERED: &str = list!(
+    "row_to_json(decisions)",
+    "decisions WHERE account = $3 AND ($4 IS NULL OR kind = $4) \
+     AND ($5 IS NULL OR approved = $5::boolean) AND ($6 IS NULL OR reason = $6)",
+    newest first by "at DESC, id DESC"
+);
+
+const CHANGES: &str = list!("row_to_json(account_changes)", "account_changes", newest first by "id DESC");
+
+const CHANGES_OF_ACCOUNT: &str =
+    list!("row_to_json(account_changes)", "account_changes WHERE account = $3", newest first by "id DESC");
+
+const ENROLMENT: &str = "SELECT row_to_json(enrolments)::text FROM enrolments WHERE token_hash = $1";
+
+const RULES_TEXT: &str = "SELECT text FROM rule_sets WHERE version = $1";
+
+const LATEST_BATCH: &str = "SELECT max(committed_at) FROM batches";
+
+const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+/// What is asked about one account, which must not take longer the more there is of others.
+#[cfg(test)]
+pub(super) const OF_ACCOUNTS: [&str; 11] = [
+    STATEMENT,
+    AUTHORIZATIONS_OF_ACCOUNT,
+    AUTHORIZATIONS_OF_ACCOUNT_FILTERED,
+    OPEN_AUTHORIZATIONS_OF_AMOUNT,
+    CREDITS_OF_ACCOUNT,
+    CREDITS_OF_ACCOUNT_FILTERED,
+    REVERSALS_OF_ACCOUNT,
+    AMBIGUOUS_CREDITS_OF_ACCOUNT,
+    DECISIONS_OF_ACCOUNT,
+    DECISIONS_OF_ACCOUNT_FILTERED,
+    CHANGES_OF_ACCOUNT,
+];
+
+#[async_trait]
+impl Reads for PostgresStore {
+    async fn takes_writes(&self) -> Result<(), StoreError> {
+        self.probe.takes_writes().await
+    }
+
+    async fn latest_batch_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.reader().await?;
+        let latest: Option<i64> = query_scalar(LATEST_BATCH).fetch_one(&mut *reader).await.map_err(store_error)?;
+        Ok(latest.map(Timestamp))
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.reader().await?;
+        let now: i64 = query_scalar(CLOCK).fetch_one(&mut *reader).await.map_err(store_error)?;
+        Ok(Some(Timestamp(now)))
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<(Account, Person)>, StoreError> {
+        self.find(ACCOUNT, id).await
+    }
+
+    async fn accounts(&self, filter: &AccountFilter, page: Page) -> Result<Listed<Account>, StoreError> {
+        let filters = [text(filter.status), text(filter.currency), text(filter.tier.as_ref())];
+        let query = if filters.iter().all(Option::is_none) { ACCOUNTS } else { ACCOUNTS_FILTERED };
+        self.list(query, page, filters).await
+    }
+
+    async fn statement(&self, account: &AccountId, page: Page) -> Result<Listed<StatementLine>, StoreError> {
+        self.list(STATEMENT, page, [text(Some(account))]).await
+    }
+
+    async fn authorization(&self, id: TrackingId) -> Result<Option<Authorization>, StoreError> {
+        self.find(AUTHORIZATION, id).await
+    }
+
+    async fn authorizations(
+        &self,
+        filter: &AuthorizationFilter,
+        page: Page,
+    ) -> Result<Listed<Authorization>, StoreError> {
+        let AuthorizationFilter { account, state, amount, currency } = filter;
+        let unfiltered = state.is_none() && amount.is_none() && currency.is_none();
+        let query = match (account, state) {
+            (Some(_), Some(AuthorizationState::Open)) if amount.is_some() && currency.is_some() => {
+                OPEN_AUTHORIZATIONS_OF_AMOUNT
+            }
+            (Some(_), _) if unfiltered => AUTHORIZATIONS_OF_ACCOUNT,
+            (Some(_), _) => AUTHORIZATIONS_OF_ACCOUNT_FILTERED,
+            (None, _) if unfiltered => AUTHORIZATIONS,
+            (None, _) => AUTHORIZATIONS_FILTERED,
+        };
+        let state = state.map(|state| state.as_str().to_owned());
+        let filters = [text(account.as_ref()), state, text(*amount), text(*currency)];
+        self.list(query, page, filters).await
+    }
+
+    async fn credit(&self, id: TrackingId) -> Result<Option<Credit>, StoreError> {
+        self.find(CREDIT, id).await
+    }
+
+    async fn credits(&self, filter: &CreditFilter, page: Page) -> Result<Listed<Credit>, StoreError> {
+        let query = match (&filter.account, filter.state) {
+            (Some(_), Some(_)) => CREDITS_OF_ACCOUNT_FILTERED,
+            (Some(_), None) => CREDITS_OF_ACCOUNT,
+            (None, Some(CreditState::InProgress)) => CREDITS_IN_PROGRESS,
+            (None, Some(_)) => CREDITS_FILTERED,
+            (None, None) => CREDITS,
+        };
+        let filters = [text(filter.account.as_ref()), filter.state.map(|state| state.as_str().to_owned())];
+        self.list(query, page, filters).await
+    }
+
+    async fn reversals(&self, filter: &ReversalFilter, page: Page) -> Result<Listed<Reversal>, StoreError> {
+        let query = if filter.account.is_some() { REVERSALS_OF_ACCOUNT } else { REVERSALS };
+        self.list(query, page, [text(filter.account.as_ref())]).await
+    }
+
+    async fn ambiguous_credits(
+        &self,
+        filter: &AmbiguousFilter,
+        page: Page,
+    ) -> Result<Listed<AmbiguousCredit>, StoreError> {
+        let query = if filter.account.is_some() { AMBIGUOUS_CREDITS_OF_ACCOUNT } else { AMBIGUOUS_CREDITS };
+        let filters = [text(filter.account.as_ref()), filter.state.map(|state| state.as_str().to_owned())];
+        self.list(query, page, filters).await
+    }
+
+    async fn decision(&self, id: TrackingId) -> Result<Option<Decision>, StoreError> {
+        self.find(DECISION, id).await
+    }
+
+    async fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Listed<Decision>, StoreError> {
+        let unfiltered = filter.kind.is_none() && filter.approved.is_none() && filter.reason.is_none();
+        let query = match (&filter.account, unfiltered) {
+            (Some(_), true) => DECISIONS_OF_ACCOUNT,
+            (Some(_), false) => DECISIONS_OF_ACCOUNT_FILTERED,
+            (None, true) => DECISIONS,
+            (None, false) => DECISIONS_FILTERED,
+        };
+        let kind = filter.kind.map(|kind| kind.as_str().to_owned());
+        let filters = [text(filter.account.as_ref()), kind, text(filter.approved), text(filter.reason.as_ref())];
+        self.list(query, page, filters).await
+    }
+
+    async fn changes(&self, filter: &ChangeFilter, page: Page) -> Result<Listed<AccountChange>, StoreError> {
+        let query = if filter.account.is_some() { CHANGES_OF_ACCOUNT } else { CHANGES };
+        self.list(query, page, [text(filter.account.as_ref())]).await
+    }
+
+    async fn enrolment(&self, token_hash: &str) -> Result<Option<Enrolment>, StoreError> {
+        self.find(ENROLMENT, token_hash).await
+    }
+
+    async fn rules_text(&self, version: &str) -> Result<Option<String>, StoreError> {
+        let mut reader = self.reader().await?;
+        let found = query_scalar(RULES_TEXT).bind(version.to_owned()).fetch_optional(&mut *reader).await;
+        found.map_err(store_error)
+    }
+
+    async fn audit(&self) -> Result<Vec<AuditCheck>, StoreError> {
+        super::audit::audit(self).await
+    }
+}
+
+impl PostgresStore {
+    /// A transaction to read in.
+    async fn reader(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        self.readers.begin(transaction::READ).await
+    }
+
+    /// The one row that `query` names by `key`.
+    async fn find<T: DeserializeOwned>(
+        &self,
+        query: &'static str,
+        key: impl ToString,
+    ) -> Result<Option<T>, StoreError> {
+        let mut reader = self.reader().await?;
+        let found: Option<String> =
+            query_scalar(query).bind(bindable(&key)).fetch_optional(&mut *reader).await.map_err(store_error)?;
+        found.as_deref().map(parse).transpose()
+    }
+
+    /// One page of a list.
+    async fn list<T: DeserializeOwned, const FILTERS: usize>(
+        &self,
+        query: &'static str,
+        page: Page,
+        filters: [Option<String>; FILTERS],
+    ) -> Result<Listed<T>, StoreError> {
+        let mut bound = query_scalar(query).bind(page.limit).bind(page.offset);
+        for filter in filters {
+            bound = bound.bind(filter);
+        }
+        let mut reader = self.reader().await?;
+        let rows: String = bound.fetch_one(&mut *reader).await.map_err(store_error)?;
+        parse(&rows)
+    }
+}
+
+fn text(value: Option<impl ToString>) -> Option<String> {
+    value.map(|value| bindable(&value))
+}
+
+fn bindable(value: &impl ToString) -> String {
+    value.to_string().replace('\0', STAND_IN_FOR_NUL)
+}

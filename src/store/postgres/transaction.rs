@@ -1,0 +1,71 @@
+//! How transactions begin and end.
+//!
+//! No connection carries any state of its own, so that pgbouncer may hand it to somebody else between two transactions:
+//! every limit is set for one transaction, in the very message that begins it.
+
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+
+use crate::domain::{Timestamp, TrackingId};
+
+/// A batch. The lock makes all servers commit one after the other; whoever has it sees all that was committed before,
+/// because READ COMMITTED looks anew at each statement. A batch takes milliseconds, so one that waits for seconds waits
+/// for something broken, and its callers are told to come again. `jit` compiles for longer than a batch runs. A
+/// database that was set to acknowledge before the disk has it is overruled: nothing is answered before it is durable.
+pub(super) const BATCH: &str = "
+    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SET LOCAL lock_timeout = '3s';
+    SET LOCAL statement_timeout = '30s';
+    SET LOCAL idle_in_transaction_session_timeout = '10s';
+    SET LOCAL jit = off;
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
+    SELECT 1 FROM pg_advisory_xact_lock(7810771197232914)";
+
+/// Something small that needs no order among the servers.
+pub(super) const ASIDE: &str = "
+    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SET LOCAL lock_timeout = '3s';
+    SET LOCAL statement_timeout = '30s';
+    SET LOCAL idle_in_transaction_session_timeout = '10s'";
+
+/// One statement that reads.
+pub(super) const READ: &str = "
+    BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+    SET LOCAL statement_timeout = '30s';
+    SET LOCAL idle_in_transaction_session_timeout = '10s';
+    SET LOCAL jit = off";
+
+/// Statements that see one moment, and may take as long as a recount of everything takes.
+pub(super) const SNAPSHOT: &str = "
+    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// Looking at the tables, and bringing them up to date.
+pub(super) const OPENING: &str = "
+    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SET LOCAL lock_timeout = '60s';
+    SET LOCAL client_min_messages = warning";
+
+/// One server brings the tables up to date; others wait for that one, and then find nothing left to do.
+pub(super) const LOCK_MIGRATIONS: &str = "SELECT 1 FROM pg_advisory_xact_lock(7810771197232915)";
+
+/// Writes the batch's id and commits, in one message. Where the transaction was broken, the first of the two fails: a
+/// lone `COMMIT` would roll back and report success.
+pub(super) async fn commit(connection: &mut PgConnection, batch: TrackingId, at: Timestamp) -> Result<(), sqlx::Error> {
+    let Timestamp(at) = at;
+    let text = format!("INSERT INTO batches (id, committed_at) VALUES ('{batch}', {at}); COMMIT");
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await?;
+    Ok(())
+}
+
+/// Leaves no transaction open, whatever state a cancelled or failed one has left: sqlx does not know of all of them,
+/// and whoever borrowed the connection next would write into it. `BEGIN` first, because a lone `ROLLBACK` outside of a
+/// transaction is a warning in the database's log each time.
+pub(super) async fn end(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    match connection.execute(sqlx::raw_sql("BEGIN; ROLLBACK")).await {
+        // In a transaction that has failed, `BEGIN` is refused.
+        Err(sqlx::Error::Database(_)) => connection.execute(sqlx::raw_sql("ROLLBACK")).await.map(|_| ()),
+        Err(error) => Err(error),
+        Ok(_) => Ok(()),
+    }
+}
