@@ -13,6 +13,7 @@ pub use reads::*;
 
 pub mod postgres;
 mod reads;
+mod rows;
 pub mod sqlite;
 
 /// What went wrong in the store. The text is for the log; a caller sees only that the server is unavailable.

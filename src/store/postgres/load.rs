@@ -2,12 +2,12 @@
 
 use sqlx::PgConnection;
 
-use super::rows::{json, parse, person_row};
+use super::rows::{json, person_row};
 use super::store_error;
-use crate::decide::{CANDIDATES, Loaded, PrefixKey, Wanted};
-use crate::domain::subject::{Released, tree};
-use crate::domain::{Counted, ReleaseKind, SeriesKey, SubjectKey, Tally, Timestamp};
+use crate::decide::{CANDIDATES, Loaded, Wanted};
+use crate::domain::subject::tree;
 use crate::store::StoreError;
+use crate::store::rows::{sort, wanted_subjects};
 
 /// One parameter per kind of key, in the order in which [`load`] binds them.
 ///
@@ -135,13 +135,12 @@ pub(super) const LOAD: &str = concat!(
 const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4 && CANDIDATES == 512);
 
 pub(super) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Result<Loaded, StoreError> {
-    let subjects = wanted.subjects.iter().map(|(subject, until)| WantedSubject { subject, until: *until });
     let rows = sqlx::query_as::<_, (String, String)>(LOAD)
         .bind(json(&wanted.prefixes)?)
         .bind(json(&wanted.accounts)?)
         .bind(json(&wanted.directory)?)
         .bind(json(&wanted.persons)?)
-        .bind(json(subjects)?)
+        .bind(json(wanted_subjects(wanted))?)
         .bind(json(&wanted.events)?)
         .bind(json(&wanted.authorizations)?)
         .bind(json(&wanted.unused)?)
@@ -153,48 +152,5 @@ pub(super) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Resu
         .fetch_all(connection)
         .await
         .map_err(store_error)?;
-    let mut loaded = Loaded::default();
-    for (kind, row) in &rows {
-        match kind.as_str() {
-            "account" => loaded.accounts.push(parse(row)?),
-            "person" => loaded.persons.push(parse(row)?),
-            "subject" => loaded.subjects.push(parse(row)?),
-            "series" => loaded.series.push(parse(row)?),
-            "event" => loaded.events.push(parse(row)?),
-            "prefix" => loaded.prefixes.push(parse::<PrefixRow>(row)?.into_prefix()),
-            "authorization" => loaded.authorizations.push(parse(row)?),
-            "credit" => loaded.credits.push(parse(row)?),
-            "ambiguous" => loaded.ambiguous.push(parse(row)?),
-            "enrolment" => loaded.enrolments.push(parse(row)?),
-            "idempotency" => loaded.idempotency.push(parse(row)?),
-            other => return Err(StoreError::Corrupt(format!("a row of kind {other}"))),
-        }
-    }
-    Ok(loaded)
-}
-#[derive(serde::Serialize)]
-struct WantedSubject<'a> {
-    #[serde(flatten)]
-    subject: &'a SubjectKey,
-    until: Timestamp,
-}
-
-#[derive(serde::Deserialize)]
-struct PrefixRow {
-    #[serde(flatten)]
-    series: SeriesKey,
-    upto: Timestamp,
-    #[serde(flatten)]
-    events: Tally,
-    released: Vec<(ReleaseKind, i64, i64)>,
-}
-
-impl PrefixRow {
-    fn into_prefix(self) -> (PrefixKey, Counted) {
-        let mut released = Released::default();
-        for (kind, count, amount) in self.released {
-            *released.of_mut(kind) = Tally { count, amount };
-        }
-        (PrefixKey { series: self.series, upto: self.upto }, Counted { events: self.events, released })
-    }
+    sort(&rows)
 }

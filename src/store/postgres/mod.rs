@@ -20,6 +20,7 @@ use sqlx::{Executor, PgConnection, Postgres, query, query_scalar};
 
 use self::hosts::Hosts;
 use self::probe::Probe;
+use super::rows::parse;
 use super::{Batch, Store, StoreError};
 use crate::decide::{Changes, Loaded, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
@@ -135,7 +136,7 @@ impl Store for PostgresStore {
         .fetch_all(&mut *connection)
         .await
         .map_err(store_error)?;
-        rows.iter().map(|row| rows::parse(row)).collect()
+        rows.iter().map(|row| parse(row)).collect()
     }
 
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {

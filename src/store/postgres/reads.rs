@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use sqlx::{Postgres, Transaction, query_scalar};
 
-use super::rows::{STAND_IN_FOR_NUL, parse, person_row};
+use super::rows::{STAND_IN_FOR_NUL, person_row};
 use super::{PostgresStore, store_error, transaction};
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Credit, CreditState,
     Decision, Enrolment, Person, Reversal, Timestamp, TrackingId,
 };
+use crate::store::rows::parse;
 use crate::store::{
     AccountFilter, AmbiguousFilter, AuditCheck, AuthorizationFilter, ChangeFilter, CreditFilter, DecisionFilter,
     Listed, Page, Reads, ReversalFilter, StatementLine, StoreError,

@@ -2,19 +2,10 @@
 //! struct's fields, so a row needs no list of them.
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Serializer;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 use crate::store::StoreError;
-
-/// Reads one row. The error repeats nothing of it: rows hold personal data, and errors go to the log.
-pub(super) fn parse<T: DeserializeOwned>(row: &str) -> Result<T, StoreError> {
-    serde_json::from_str(row).map_err(|error| {
-        let kind = std::any::type_name::<T>();
-        StoreError::Corrupt(format!("{kind}: {:?} error at column {}", error.classify(), error.column()))
-    })
-}
 
 /// Keys or rows as one JSON array, without a copy in between.
 pub(super) fn json<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<String, StoreError> {

@@ -2,12 +2,12 @@
 
 use sqlx::SqliteConnection;
 
-use super::rows::{account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, parse, person_row};
+use super::rows::{account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, json, person_row};
 use super::store_error;
-use crate::decide::{CANDIDATES, Loaded, PrefixKey, Wanted};
-use crate::domain::subject::{Released, tree};
-use crate::domain::{Counted, Person, ReleaseKind, SeriesKey, SubjectKey, Tally, Timestamp};
+use crate::decide::{CANDIDATES, Loaded, Wanted};
+use crate::domain::subject::tree;
 use crate::store::StoreError;
+use crate::store::rows::{parse, sort, wanted_subjects};
 
 /// One parameter per branch, in the order in which [`load`] binds them. `CROSS JOIN` keeps SQLite from ever trying to
 /// scan the table and look for its rows among those wanted.
@@ -151,9 +151,7 @@ const ACCOUNTS_OF_PERSONS: &str =
 const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4 && CANDIDATES == 512);
 
 pub(super) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Loaded, StoreError> {
-    let subjects: Vec<WantedSubject<'_>> =
-        wanted.subjects.iter().map(|(subject, until)| WantedSubject { subject, until: *until }).collect();
-    let (subjects, unused) = (json(&subjects)?, json(&wanted.unused)?);
+    let (subjects, unused) = (json(wanted_subjects(wanted))?, json(&wanted.unused)?);
     let mut query = sqlx::query_as::<_, (String, String)>(LOAD)
         .bind(json(&wanted.prefixes)?)
         .bind(json(&wanted.accounts)?)
@@ -176,23 +174,7 @@ pub(super) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> 
         .fetch_all(&mut *connection)
         .await
         .map_err(store_error)?;
-    let mut loaded = Loaded::default();
-    for (kind, row) in &rows {
-        match kind.as_str() {
-            "account" => loaded.accounts.push(parse(row)?),
-            "person" => loaded.persons.push(parse(row)?),
-            "subject" => loaded.subjects.push(parse(row)?),
-            "series" => loaded.series.push(parse(row)?),
-            "event" => loaded.events.push(parse(row)?),
-            "prefix" => loaded.prefixes.push(parse::<PrefixRow>(row)?.into_prefix()),
-            "authorization" => loaded.authorizations.push(parse(row)?),
-            "credit" => loaded.credits.push(parse(row)?),
-            "ambiguous" => loaded.ambiguous.push(parse(row)?),
-            "enrolment" => loaded.enrolments.push(parse(row)?),
-            "idempotency" => loaded.idempotency.push(parse(row)?),
-            other => return Err(StoreError::Corrupt(format!("a row of kind {other}"))),
-        }
-    }
+    let mut loaded = sort(&rows)?;
     load_holdings(connection, &mut loaded).await?;
     Ok(loaded)
 }
@@ -202,9 +184,9 @@ async fn load_holdings(connection: &mut SqliteConnection, loaded: &mut Loaded) -
     if loaded.persons.is_empty() {
         return Ok(());
     }
-    let persons: Vec<_> = loaded.persons.iter().map(|person: &Person| person.id).collect();
+    let persons = loaded.persons.iter().map(|person| person.id);
     let rows: Vec<String> = sqlx::query_scalar(ACCOUNTS_OF_PERSONS)
-        .bind(json(&persons)?)
+        .bind(json(persons)?)
         .fetch_all(connection)
         .await
         .map_err(store_error)?;
@@ -212,37 +194,6 @@ async fn load_holdings(connection: &mut SqliteConnection, loaded: &mut Loaded) -
         loaded.accounts.push(parse(row)?);
     }
     Ok(())
-}
-
-fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-#[derive(serde::Serialize)]
-struct WantedSubject<'a> {
-    #[serde(flatten)]
-    subject: &'a SubjectKey,
-    until: Timestamp,
-}
-
-#[derive(serde::Deserialize)]
-struct PrefixRow {
-    #[serde(flatten)]
-    series: SeriesKey,
-    upto: Timestamp,
-    #[serde(flatten)]
-    events: Tally,
-    released: Vec<(ReleaseKind, i64, i64)>,
-}
-
-impl PrefixRow {
-    fn into_prefix(self) -> (PrefixKey, Counted) {
-        let mut released = Released::default();
-        for (kind, count, amount) in self.released {
-            *released.of_mut(kind) = Tally { count, amount };
-        }
-        (PrefixKey { series: self.series, upto: self.upto }, Counted { events: self.events, released })
-    }
 }
 
 #[cfg(test)]
@@ -263,7 +214,6 @@ mod tests {
                 .await
                 .unwrap();
             let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-            println!("{}", steps.join("\n"));
             let scans: Vec<_> = steps
                 .iter()
                 .filter(|step| {

@@ -22,6 +22,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Sqlite, Transaction};
 
 use self::probe::Probe;
+use super::rows::parse;
 use super::{Batch, Store, StoreError};
 use crate::decide::{Changes, Loaded, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
@@ -110,7 +111,7 @@ impl Store for SqliteStore {
         .fetch_all(&self.readers)
         .await
         .map_err(store_error)?;
-        rows.iter().map(|row| rows::parse(row)).collect()
+        rows.iter().map(|row| parse(row)).collect()
     }
 
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {

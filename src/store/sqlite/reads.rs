@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use sqlx::query_scalar;
 
-use super::rows::{account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, parse, person_row};
+use super::rows::{account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, person_row};
 use super::{SqliteStore, store_error};
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Credit, CreditState,
     Decision, Enrolment, Person, Reversal, Timestamp, TrackingId,
 };
+use crate::store::rows::parse;
 use crate::store::{
     AccountFilter, AmbiguousFilter, AuditCheck, AuthorizationFilter, ChangeFilter, CreditFilter, DecisionFilter,
     Listed, Page, Reads, ReversalFilter, StatementLine, StoreError,

@@ -1,8 +1,8 @@
 //! All that a batch changed, in one text of statements: each takes its rows as one JSON array.
 
-use serde::Serialize;
 use sqlx::SqliteConnection;
 
+use super::rows::json;
 use super::store_error;
 use crate::decide::Changes;
 use crate::store::StoreError;
@@ -114,35 +114,27 @@ const WRITE: &str = "
 ";
 
 pub(super) async fn write(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
-    let persons = rows(changes.persons.values())?;
+    let persons = json(changes.persons.values())?;
     sqlx::query(WRITE)
         .bind(persons.clone())
         .bind(persons)
-        .bind(rows(changes.accounts.values())?)
-        .bind(rows(changes.subjects.values())?)
-        .bind(rows(changes.series.values())?)
-        .bind(rows(changes.events.values())?)
-        .bind(rows(changes.release_node_rows())?)
-        .bind(rows(changes.authorizations.values())?)
-        .bind(rows(changes.credits.values())?)
-        .bind(rows(&changes.reversals)?)
-        .bind(rows(&changes.entries)?)
-        .bind(rows(&changes.postings)?)
-        .bind(rows(&changes.decisions)?)
-        .bind(rows(changes.ambiguous.values())?)
-        .bind(rows(changes.enrolments.values())?)
-        .bind(rows(&changes.account_changes)?)
-        .bind(rows(changes.idempotency.values())?)
+        .bind(json(changes.accounts.values())?)
+        .bind(json(changes.subjects.values())?)
+        .bind(json(changes.series.values())?)
+        .bind(json(changes.events.values())?)
+        .bind(json(changes.release_node_rows())?)
+        .bind(json(changes.authorizations.values())?)
+        .bind(json(changes.credits.values())?)
+        .bind(json(&changes.reversals)?)
+        .bind(json(&changes.entries)?)
+        .bind(json(&changes.postings)?)
+        .bind(json(&changes.decisions)?)
+        .bind(json(changes.ambiguous.values())?)
+        .bind(json(changes.enrolments.values())?)
+        .bind(json(&changes.account_changes)?)
+        .bind(json(changes.idempotency.values())?)
         .execute(connection)
         .await
         .map_err(store_error)?;
     Ok(())
-}
-
-/// Rows as one JSON array, without a copy in between.
-fn rows<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<String, StoreError> {
-    let mut text = Vec::with_capacity(256);
-    let mut serializer = serde_json::Serializer::new(&mut text);
-    serde::Serializer::collect_seq(&mut serializer, rows).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    String::from_utf8(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
