@@ -9,6 +9,7 @@
 //! - [`decide`]: the verbs, pure functions from state and command to outcome and changes
 //! - [`store`]: load these keys, commit these changes; and what people read
 //! - [`commit`]: the queue, the batch, the one commit
+//! - [`peers`]: which other servers work on the database, and whether they decide alike
 //! - [`views`], [`explain`]: what people are shown, over the admin API and on the command line
 //! - [`http`]: the signed edge, the admin API, the enrolment page
 //! - [`startup`]: assembling all of it, and taking it apart in order
@@ -22,6 +23,7 @@ pub mod decide;
 pub mod domain;
 pub mod explain;
 pub mod http;
+pub mod peers;
 pub mod rules;
 pub mod startup;
 pub mod store;

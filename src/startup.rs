@@ -13,6 +13,7 @@ use crate::commit::{self, Engine, Limits};
 use crate::config::{DatabaseKind, DatabaseUrl, Settings};
 use crate::decide::Context;
 use crate::http::{self, AppState};
+use crate::peers::{self, Dissent, Peers};
 use crate::rules::{RuleSet, RulesError};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
@@ -117,14 +118,25 @@ pub struct Running {
     pub reads: Arc<dyn Reads>,
     http: http::Running,
     writer: commit::Running,
+    listed: peers::Running,
+    peers: Arc<Peers>,
     books: Books,
 }
 
 impl Running {
+    /// Which other servers of the database decide otherwise.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn dissent(&self) -> Result<Vec<Dissent>, StoreError> {
+        self.peers.dissent().await
+    }
+
     /// Takes no more connections, answers all that was taken, commits, and closes the store.
     pub async fn stop(self) {
         self.http.stop().await;
         self.writer.stop().await;
+        self.listed.stop().await;
         self.books.close().await;
     }
 }
@@ -146,7 +158,10 @@ pub async fn start(settings: Settings, clock: Clock, limits: Limits) -> Result<R
         }
     };
     match serve(settings, &books, engine.clone(), clock).await {
-        Ok((address, http)) => Ok(Running { address, engine, reads: books.reads(), http, writer, books }),
+        Ok((address, http, peers)) => {
+            let listed = peers.start().await;
+            Ok(Running { address, engine, reads: books.reads(), http, writer, listed, peers, books })
+        }
         Err(error) => {
             writer.stop().await;
             books.close().await;
@@ -160,16 +175,17 @@ async fn serve(
     books: &Books,
     engine: Engine,
     clock: Clock,
-) -> Result<(SocketAddr, http::Running), StartError> {
+) -> Result<(SocketAddr, http::Running, Arc<Peers>), StartError> {
     let url = settings.database_url.to_string();
     let unbound = |why| StartError::Bind { address: settings.bind, why };
     let listener = TcpListener::bind(settings.bind).map_err(unbound)?;
     let address = listener.local_addr().map_err(unbound)?;
-    let state = AppState::open(Arc::new(settings.clone()), engine, books.reads(), clock, address)
+    let peers = Arc::new(Peers::new(books.store.clone(), &books.context, clock.clone(), address));
+    let state = AppState::open(Arc::new(settings.clone()), engine, books.reads(), clock, peers.clone(), address)
         .await
         .map_err(|why| StartError::Store { url, why })?;
     let http = http::start(listener, state).map_err(StartError::Serve)?;
-    Ok((address, http))
+    Ok((address, http, peers))
 }
 
 /// The first mistake, and where to see the others.

@@ -25,6 +25,8 @@ pub const DECISIONS: &str = "vna_decisions_total";
 pub const BATCH_COMMANDS: &str = "vna_batch_commands";
 /// Gauge, requests that wait for the writer.
 pub const QUEUE_DEPTH: &str = "vna_queue_depth";
+/// Gauge, servers seen lately on this server's database that decide by other rules or settings than this one.
+pub const DISSENTING_SERVERS: &str = "vna_dissenting_servers";
 /// Histogram, seconds from a batch's first statement to the end of its commit.
 pub const COMMIT_SECONDS: &str = "vna_commit_seconds";
 
@@ -108,6 +110,7 @@ fn install_recorder() -> PrometheusHandle {
     describe_counter!(DECISIONS, "Durable decisions by kind, verdict and reason");
     describe_histogram!(BATCH_COMMANDS, "Commands that one commit held");
     describe_gauge!(QUEUE_DEPTH, "Requests that wait for the writer");
+    describe_gauge!(DISSENTING_SERVERS, "Servers of this database that decide by other rules or settings");
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Time from a batch's first statement to the end of its commit");
     handle
 }

@@ -14,6 +14,17 @@ CREATE TABLE rule_sets (
     first_seen_at bigint NOT NULL
 );
 
+-- Which servers run, and by what they decide: see src/peers.rs.
+CREATE TABLE servers (
+    id            uuid PRIMARY KEY,
+    name          text COLLATE "C" NOT NULL,
+    version       text NOT NULL,
+    rules_version text COLLATE "C" NOT NULL,
+    settings      jsonb NOT NULL,
+    started_at    bigint NOT NULL,
+    seen_at       bigint NOT NULL
+);
+
 CREATE TABLE persons (
     id        uuid PRIMARY KEY,
     data      jsonb NOT NULL,

@@ -13,6 +13,17 @@ CREATE TABLE rule_sets (
     first_seen_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Which servers run, and by what they decide: see src/peers.rs.
+CREATE TABLE servers (
+    id            TEXT PRIMARY KEY,
+    name          TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    rules_version TEXT NOT NULL,
+    settings      TEXT NOT NULL,
+    started_at    INTEGER NOT NULL,
+    seen_at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE persons (
     id        TEXT PRIMARY KEY,
     data      TEXT NOT NULL,

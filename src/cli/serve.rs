@@ -9,6 +9,7 @@ use super::{desk, terminal};
 use crate::clock::Clock;
 use crate::commit::Limits;
 use crate::config::Settings;
+use crate::peers::Dissent;
 use crate::startup::{self, Running};
 use crate::telemetry;
 
@@ -29,7 +30,9 @@ pub async fn run(settings: Settings, clock: Clock) -> Result<(), Failure> {
     // Asked for before the server starts, so that a signal in between is not lost.
     let stop = stop_signal()?;
     let running = startup::start(settings.clone(), clock, Limits::default()).await.map_err(desk::start_failure)?;
-    terminal::tell(&announcement(&settings, &running));
+    // A store that is away is said where calls need it.
+    let dissent = running.dissent().await.unwrap_or_default();
+    terminal::tell(&announcement(&settings, &running, &dissent));
     tracing::info!(
         address = %running.address,
         store = %settings.database_url,
@@ -57,7 +60,7 @@ pub fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
 }
 
 /// What a person wants to see before turning to something else.
-fn announcement(settings: &Settings, running: &Running) -> String {
+fn announcement(settings: &Settings, running: &Running, dissent: &[Dissent]) -> String {
     let rules = &running.engine.context().rules;
     let source = settings.rules.as_ref().map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
     let base = if settings.base_path.is_empty() { "/" } else { &settings.base_path };
@@ -79,6 +82,9 @@ fn announcement(settings: &Settings, running: &Running) -> String {
     }
     for warning in &settings.warnings {
         line("warning", warning);
+    }
+    for other in dissent {
+        line("warning", &format!("servers of this database decide differently: {other}"));
     }
     text
 }

@@ -6,7 +6,7 @@ use super::currency::Currency;
 use super::time::Span;
 
 /// Every key of `[policy]`; `docs/settings.md` says when one would want which value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
     /// How long an unused authorization reserves its limits.
     pub authorization_ttl: Span,

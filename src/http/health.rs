@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 
 use super::{AppState, Doubt, HttpError};
+use crate::peers::Dissent;
 
 #[derive(Serialize)]
 struct Healthy<T> {
@@ -22,6 +23,9 @@ struct Ready {
     status: &'static str,
     store: &'static str,
     clock: &'static str,
+    /// Whoever asks needs no key, so it names no server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 /// The process answers. Nothing else is asked, so that a store's failure does not get the server killed.
@@ -29,7 +33,8 @@ pub async fn live() -> HttpResponse {
     HttpResponse::Ok().json(Healthy { success: true, data: Live { status: "live" } })
 }
 
-/// Ready only if the store takes a write now and the clock can be trusted; else a 503 that says which fails.
+/// Ready only if the store takes a write now and the clock can be trusted; else a 503 that says which fails. Servers that
+/// decide differently are a warning.
 pub async fn ready(state: Data<AppState>) -> Result<HttpResponse, HttpError> {
     if let Err(error) = state.reads.takes_writes().await {
         tracing::warn!(%error, "not ready: the store takes no writes");
@@ -47,7 +52,17 @@ pub async fn ready(state: Data<AppState>) -> Result<HttpResponse, HttpError> {
         }
         Some(Doubt::OffTheStore) => return Err(HttpError::Unavailable("not ready: the clock is off the database's")),
     }
-    Ok(HttpResponse::Ok().json(Healthy { success: true, data: Ready { status: "ready", store: "ok", clock: "ok" } }))
+    let warning = warning(&state.peers.dissent().await?);
+    let data = Ready { status: "ready", store: "ok", clock: "ok", warning };
+    Ok(HttpResponse::Ok().json(Healthy { success: true, data }))
+}
+
+/// Servers that decide differently can all serve: while new rules are rolled out, they must.
+fn warning(dissent: &[Dissent]) -> Option<String> {
+    let servers: usize = dissent.iter().map(|one| one.servers.len()).sum();
+    (servers > 0).then(|| {
+        format!("other servers of this database decide by other rules or settings: {servers}; the log names them")
+    })
 }
 
 /// The metrics in the Prometheus text format.

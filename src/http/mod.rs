@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::commit::Engine;
 use crate::config::Settings;
 use crate::decide::{Outcome, Request};
+use crate::peers::Peers;
 use crate::store::{Reads, StoreError};
 use crate::telemetry;
 
@@ -50,6 +51,7 @@ pub struct AppState {
     pub reads: Arc<dyn Reads>,
     pub clock: Clock,
     pub readiness: Readiness,
+    pub peers: Arc<Peers>,
     pub signatures: Signatures,
     pub metrics: PrometheusHandle,
     /// How a browser reaches this server, without a trailing slash.
@@ -66,13 +68,14 @@ impl AppState {
         engine: Engine,
         reads: Arc<dyn Reads>,
         clock: Clock,
+        peers: Arc<Peers>,
         listening_on: SocketAddr,
     ) -> Result<Self, StoreError> {
         let readiness = Readiness::new(reads.latest_batch_at().await?);
         let signatures = Signatures::new(settings.signing_keys.iter().map(|key| key.bytes()));
         let public_url = settings.browser_url(listening_on);
         let metrics = telemetry::metrics();
-        let state = Self { settings, engine, reads, clock, readiness, signatures, metrics, public_url };
+        let state = Self { settings, engine, reads, clock, readiness, peers, signatures, metrics, public_url };
         state.compare_clocks().await?;
         Ok(state)
     }

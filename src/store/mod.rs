@@ -10,10 +10,12 @@ use crate::decide::{Changes, Loaded, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
 pub use reads::*;
+pub use servers::{RunningServer, Servers};
 
 pub mod postgres;
 mod reads;
 mod rows;
+mod servers;
 pub mod sqlite;
 
 /// What went wrong in the store. The text is for the log; a caller sees only that the server is unavailable.
@@ -53,10 +55,10 @@ pub trait Store: Send + Sync + 'static {
     async fn close(&self);
 }
 
-/// A database: what the writer needs of it, and what people read.
-pub trait Database: Store + Reads {}
+/// A database: what the writer needs of it, what people read, and who works on it.
+pub trait Database: Store + Reads + Servers {}
 
-impl<T: Store + Reads> Database for T {}
+impl<T: Store + Reads + Servers> Database for T {}
 
 /// One transaction.
 #[async_trait]

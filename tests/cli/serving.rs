@@ -92,6 +92,21 @@ async fn a_request_id_leads_to_the_decision_through_the_log() {
     assert!(line["span"]["request_id"].is_string(), "{line}");
 }
 
+#[tokio::test]
+async fn a_server_that_decides_otherwise_than_another_of_its_database_says_so_as_it_starts() {
+    let desk = Desk::new();
+    let _first = desk.serve(&[]);
+    let second = desk.serve(&[("VNA_POLICY_LATE_CREDIT", "refuse")]);
+    let metrics = reqwest::get(format!("{}/metrics", second.url)).await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("vna_dissenting_servers 1\n"), "{metrics}");
+    second.stop();
+    let log = fs::read_to_string(desk.path(LOG)).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said = lines.iter().find(|line| line["level"] == "ERROR").and_then(|line| line["dissent"].as_str());
+    let different = "decides by policy.late_credit = \"recheck\", this server by \"refuse\"";
+    assert!(said.is_some_and(|said| said.ends_with(different)), "{log}");
+}
+
 #[test]
 fn a_health_check_tells_a_server_that_is_ready_from_one_that_is_not_there() {
     let desk = Desk::new();

@@ -37,6 +37,7 @@ async fn the_metrics_name_what_was_answered_decided_and_committed() {
         "vna_batch_commands",
         "vna_queue_depth",
         "vna_commit_seconds",
+        "vna_dissenting_servers",
     ] {
         assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
     }

@@ -29,5 +29,6 @@ mod overload;
 mod policy;
 mod reversing;
 mod seeds;
+mod servers;
 mod settling;
 mod support;

@@ -10,6 +10,7 @@ mod load;
 mod probe;
 mod reads;
 mod rows;
+mod servers;
 mod transaction;
 mod write;
 

@@ -8,6 +8,7 @@ mod load;
 mod probe;
 mod reads;
 mod rows;
+mod servers;
 mod write;
 
 use std::fs::OpenOptions;

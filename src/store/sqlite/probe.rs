@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Connection, SqliteConnection, SqlitePool, query, query_scalar};
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction, query, query_scalar};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -52,6 +52,11 @@ impl Probe {
         let probe = self.clone();
         let proof = tokio::spawn(async move { probe.prove().await });
         proof.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the write probe broke off".to_owned())))
+    }
+
+    /// A transaction that may write, without the writer's connection and without its patience.
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)
     }
 
     pub(super) async fn close(&self) {

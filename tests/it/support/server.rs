@@ -149,7 +149,12 @@ impl Server {
 
     /// Another server on the same database, with the same settings and a clock of its own.
     pub async fn beside(&self) -> Self {
-        Setup { start: self.now, seed: None, ..self.setup.clone() }.start_on(self.store.clone()).await
+        self.beside_with(|setup| setup).await
+    }
+
+    /// The same with settings that `setup` changes.
+    pub async fn beside_with(&self, setup: impl FnOnce(Setup) -> Setup) -> Self {
+        setup(Setup { start: self.now, seed: None, ..self.setup.clone() }).start_on(self.store.clone()).await
     }
 
     /// The store's address, for another process's transaction on it.
