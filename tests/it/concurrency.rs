@@ -9,7 +9,7 @@ use crate::support::{
     unreferenced_credit,
 };
 
-const FIVE_A_DAY: &str = r#"
+pub const FIVE_A_DAY: &str = r#"
 [[rules]]
 id = "five-a-day"
 type = "velocity"
@@ -17,7 +17,7 @@ max = 5
 window = { rolling = "24h" }
 "#;
 
-const FIVE_HUNDRED_A_DAY: &str = r#"
+pub const FIVE_HUNDRED_A_DAY: &str = r#"
 [[rules]]
 id = "five-hundred-a-day"
 type = "accumulated"
@@ -27,13 +27,13 @@ per = "sender"
 "#;
 
 /// The call, from this many callers at once.
-async fn at_once<T>(callers: usize, call: impl AsyncFn(usize) -> T) -> Vec<T> {
+pub async fn at_once<T>(callers: usize, call: impl AsyncFn(usize) -> T) -> Vec<T> {
     join_all((0..callers).map(|caller| call(caller))).await
 }
 
 /// What all of them were told.
 #[track_caller]
-fn the_same(answers: Vec<String>) -> String {
+pub fn the_same(answers: Vec<String>) -> String {
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
     answers.into_iter().next().unwrap()
 }
@@ -250,39 +250,4 @@ async fn remit(leap: &Leap, account: &str, reversed: bool) {
     if reversed {
         leap.reverse(reversal(account, &credited)).await.done();
     }
-}
-
-#[tokio::test]
-async fn two_servers_on_one_database_credit_one_authorization_once() {
-    let server = Server::start().await;
-    let beside = server.beside().await;
-    let leaps = [server.leap(), beside.leap()];
-    let authorized = authorized(&leaps[0]).await;
-    let answers = at_once(32, async |caller: usize| leaps[caller % 2].credit(credit(ANA, &authorized)).await.done());
-    the_same(answers.await);
-    assert_eq!(server.operator().balance(ANA).await, "100.00");
-    assert_eq!(beside.operator().list("/admin/credits").await.len(), 1);
-}
-
-#[tokio::test]
-async fn callers_of_two_servers_on_one_database_get_five_of_a_limit_of_five() {
-    let server = Server::with().rules(FIVE_A_DAY).start().await;
-    server.open(account(ANA)).await;
-    let beside = server.beside().await;
-    let leaps = [server.leap(), beside.leap()];
-    let answers = at_once(40, async |caller: usize| leaps[caller % 2].authorize(authorization().to(ANA)).await.ok());
-    assert_eq!(answers.await.iter().filter(|answer| answer["Authorized"] == true).count(), 5);
-    assert_eq!(beside.operator().list("/admin/authorizations?state=Open").await.len(), 5);
-}
-
-#[tokio::test]
-async fn a_block_holds_on_every_server_of_the_database_from_the_moment_it_is_answered() {
-    let server = Server::start().await;
-    let beside = server.beside().await;
-    let authorized = authorized(&beside.leap()).await;
-    server.operator().block(ANA, "BlockedByLaw").await;
-    beside.leap().authorize(authorization().to(ANA)).await.not_authorized("AccountBlockedByLaw");
-    beside.leap().credit(credit(ANA, &authorized)).await.not_credited("AccountBlockedByLaw");
-    beside.operator().unblock(ANA).await;
-    server.leap().authorize(authorization().to(ANA)).await.authorized();
 }

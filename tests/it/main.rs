@@ -10,6 +10,7 @@ mod admin_journal;
 mod admin_remittances;
 mod authorizing;
 mod concurrency;
+mod concurrency_servers;
 mod counting;
 mod crediting;
 mod crediting_mixed;

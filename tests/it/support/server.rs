@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use vna_partner::cli::seed::seed_file;
-use vna_partner::clock::{Clock, Hands};
+use vna_partner::clock::{Clock, Hands, fresh_id};
 use vna_partner::commit::Limits;
 use vna_partner::config::{Environment, Flags, Settings};
 use vna_partner::domain::{Span, Timestamp};
@@ -241,7 +241,8 @@ impl Setup {
         let mut variables = self.variables.clone();
         variables.insert("DATABASE_URL".to_owned(), store.url.clone());
         if let Some(text) = &self.rules {
-            let path = store.folder.path().join("rules.toml");
+            // Another server may be starting on this store.
+            let path = store.folder.path().join(format!("rules-{}.toml", fresh_id()));
             fs::write(&path, text).unwrap();
             variables.insert("VNA_RULES".to_owned(), path.display().to_string());
         }
@@ -268,7 +269,7 @@ impl Setup {
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = oneshot::channel();
         let seed = self.seed.as_ref().map(|text| {
-            let path = store.folder.path().join("seed.json");
+            let path = store.folder.path().join(format!("seed-{}.json", fresh_id()));
             fs::write(&path, text).unwrap();
             path
         });
