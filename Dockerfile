@@ -11,6 +11,8 @@ FROM debian:bookworm-slim
 RUN groupadd --system --gid 10001 vna \
  && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/vna --shell /usr/sbin/nologin vna \
  && install --directory --owner=vna --group=vna --mode=0750 /var/lib/vna
+# What a Postgres with a public certificate is checked against (sslmode=verify-full); the build's image has it for cargo.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /src/target/release/vna-partner /usr/local/bin/vna-partner
 
 USER 10001:10001

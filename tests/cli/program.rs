@@ -87,17 +87,8 @@ impl Desk {
     pub fn serve(&self, variables: &[(&str, &str)]) -> Server {
         let mut command = self.command(&["serve"]);
         let log = File::create(self.path(LOG)).unwrap();
-        command.envs(variables.iter().copied()).stdout(log).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut said = String::new();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        while !said.contains("admin API") {
-            let line = lines.next().unwrap_or_else(|| panic!("it ended: {said}")).unwrap();
-            said.push_str(&line);
-            said.push('\n');
-        }
-        let url = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-        Server { url: url.trim_end_matches(',').to_owned(), said, child }
+        command.envs(variables.iter().copied()).stdout(log);
+        Server::start(command)
     }
 }
 
@@ -129,6 +120,21 @@ pub struct Server {
 }
 
 impl Server {
+    /// Starts a `serve` and waits until it says where it listens.
+    #[track_caller]
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        while !said.contains("admin API") {
+            let line = lines.next().unwrap_or_else(|| panic!("it ended: {said}")).unwrap();
+            said.push_str(&line);
+            said.push('\n');
+        }
+        let url = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        Self { url: url.trim_end_matches(',').to_owned(), said, child }
+    }
+
     /// Asks it to stop, and waits until it has.
     pub fn stop(mut self) -> i32 {
         stop(&mut self.child)
