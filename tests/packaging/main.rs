@@ -7,8 +7,13 @@
 #[expect(dead_code, reason = "the command line's tests need more of it")]
 mod program;
 
+#[path = "../it/support/database.rs"]
+#[expect(dead_code, reason = "the tests over HTTP need more of it")]
+mod database;
+
 mod compose;
 mod proxied_servers;
 mod proxy;
 mod replays;
+mod sharding;
 mod unit;
