@@ -15,7 +15,8 @@ use crate::telemetry;
 
 /// Serve Leap's calls.
 ///
-/// Stops on SIGTERM and SIGINT: it takes no more calls, answers those it took, and closes the database.
+/// Stops on SIGTERM and SIGINT: it is no longer ready, takes no more calls once `drain` is over, answers those it took,
+/// and closes the database.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   VNA_SIGNING_KEYS_FILE=/run/secrets/leap vna-partner serve

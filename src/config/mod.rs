@@ -114,6 +114,8 @@ pub struct Settings {
 pub struct HttpSettings {
     pub max_body_bytes: usize,
     pub body_timeout: Span,
+    /// How long a server that is told to stop goes on serving, no longer ready.
+    pub drain: Span,
 }
 
 /// Table `[accounts]`.
@@ -167,6 +169,7 @@ impl Settings {
             http: HttpSettings {
                 max_body_bytes: layers.read_with("http", "max_body_bytes", max_body_bytes)?,
                 body_timeout: layers.read_with("http", "body_timeout", positive_span)?,
+                drain: layers.read_with("http", "drain", span)?,
             },
             policy: policy(&layers)?,
             accounts: AccountSettings {

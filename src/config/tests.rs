@@ -36,7 +36,8 @@ fn without_any_source_the_defaults_count() {
     assert_eq!(settings.bind, "127.0.0.1:8080".parse().unwrap());
     assert_eq!((settings.base_path.as_str(), settings.public_url.as_ref(), settings.rules.as_ref()), ("", None, None));
     assert!(settings.signing_keys.is_empty() && settings.admin_keys.is_empty() && settings.warnings.is_empty());
-    assert_eq!(settings.http, HttpSettings { max_body_bytes: 65_536, body_timeout: Span::seconds(10) });
+    let http = HttpSettings { max_body_bytes: 65_536, body_timeout: Span::seconds(10), drain: Span(0) };
+    assert_eq!(settings.http, http);
     assert_eq!(settings.policy, Policy::default());
     assert_eq!(settings.accounts.display_prefix, "MC");
     assert_eq!(settings.log, LogSettings { format: LogFormat::Auto, filter: "info".to_owned() });
@@ -77,7 +78,7 @@ fn the_settings_file_is_named_by_flag_or_variable_and_must_then_exist() {
 }
 
 /// Every key with a value that is not its default, as it stands in the file.
-const CHANGED: [(&str, &str, &str); 24] = [
+const CHANGED: [(&str, &str, &str); 25] = [
     ("", "database_url", "\"sqlite://other.db\""),
     ("", "bind", "\"0.0.0.0:9000\""),
     ("", "base_path", "\"/v1\""),
@@ -85,6 +86,7 @@ const CHANGED: [(&str, &str, &str); 24] = [
     ("", "rules", "\"rules.toml\""),
     ("http", "max_body_bytes", "4096"),
     ("http", "body_timeout", "\"3s\""),
+    ("http", "drain", "\"5s\""),
     ("policy", "authorization_ttl", "\"2h\""),
     ("policy", "late_credit", "\"accept\""),
     ("policy", "late_credit_window", "\"0s\""),

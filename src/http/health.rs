@@ -36,6 +36,9 @@ pub async fn live() -> HttpResponse {
 /// Ready only if the store takes a write now and the clock can be trusted; else a 503 that says which fails. Servers that
 /// decide differently are a warning.
 pub async fn ready(state: Data<AppState>) -> Result<HttpResponse, HttpError> {
+    if state.readiness.is_leaving() {
+        return Err(HttpError::Unavailable("not ready: the server is stopping"));
+    }
     if let Err(error) = state.reads.takes_writes().await {
         tracing::warn!(%error, "not ready: the store takes no writes");
         return Err(HttpError::Unavailable("not ready: the store takes no writes"));

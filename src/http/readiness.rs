@@ -1,6 +1,6 @@
 //! Whether this server's clock can be trusted: event times must not run backwards.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crate::domain::{Span, Timestamp};
 
@@ -14,6 +14,8 @@ pub struct Readiness {
     latest_batch: AtomicI64,
     /// Microseconds by which the database's clock was last seen ahead of this server's.
     store_ahead: AtomicI64,
+    /// It is told to stop: callers are to go elsewhere, and those that come are still served.
+    is_leaving: AtomicBool,
 }
 
 /// Why the clock cannot be trusted.
@@ -27,7 +29,7 @@ impl Readiness {
     /// `None`: nothing was ever committed.
     pub fn new(latest_batch: Option<Timestamp>) -> Self {
         let latest_batch = AtomicI64::new(latest_batch.map_or(i64::MIN, |at| at.0));
-        Self { latest_batch, store_ahead: AtomicI64::new(0) }
+        Self { latest_batch, store_ahead: AtomicI64::new(0), is_leaving: AtomicBool::new(false) }
     }
 
     /// A batch was committed at `at` or later.
@@ -46,6 +48,15 @@ impl Readiness {
         };
         self.store_ahead.store(ahead.0, Ordering::Relaxed);
         ahead
+    }
+
+    /// From now on it is told not to be ready.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
     }
 
     /// Why a clock that shows `now` cannot be trusted; `None` where it can.

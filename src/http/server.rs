@@ -39,11 +39,15 @@ pub struct Running {
     server: JoinHandle<io::Result<()>>,
     upkeep: JoinHandle<()>,
     clocks: JoinHandle<()>,
+    state: Data<AppState>,
 }
 
 impl Running {
-    /// Takes no more connections, answers the requests that were taken, and ends. The engine must still run.
+    /// Is no longer ready, and serves who still comes for as long as it is set to. Then takes no more connections,
+    /// answers the requests that were taken, and ends. The engine must still run.
     pub async fn stop(self) {
+        self.state.readiness.leave();
+        tokio::time::sleep(self.state.settings.http.drain.to_std()).await;
         self.handle.stop(true).await;
         self.upkeep.abort();
         self.clocks.abort();
@@ -63,10 +67,12 @@ pub fn start(listener: TcpListener, state: AppState) -> io::Result<Running> {
     let state = Data::new(state);
     let metrics = state.metrics.clone();
     let clocks = compare_clocks(state.clone());
+    let for_workers = state.clone();
     let server = HttpServer::new(move || {
+        let state = for_workers.clone();
         let base_path = state.settings.base_path.clone();
         App::new()
-            .app_data(state.clone())
+            .app_data(state)
             .wrap(from_fn(observe))
             .wrap(TracingLogger::<RequestSpan>::new())
             .configure(move |config| routes::configure(config, &base_path))
@@ -85,6 +91,7 @@ pub fn start(listener: TcpListener, state: AppState) -> io::Result<Running> {
         server: tokio::spawn(server),
         upkeep: tokio::spawn(telemetry::keep_metrics_small(metrics)),
         clocks: tokio::spawn(clocks),
+        state,
     })
 }
 

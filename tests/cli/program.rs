@@ -135,6 +135,11 @@ impl Server {
         Self { url: url.trim_end_matches(',').to_owned(), said, child }
     }
 
+    /// Asks it to stop.
+    pub fn tell_to_stop(&self) {
+        tell_to_stop(&self.child);
+    }
+
     /// Asks it to stop, and waits until it has.
     pub fn stop(mut self) -> i32 {
         stop(&mut self.child)
@@ -157,8 +162,12 @@ impl Drop for Server {
 
 /// Asks a process to stop, and waits until it has; its exit code.
 pub fn stop(child: &mut Child) -> i32 {
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    tell_to_stop(child);
     child.wait().unwrap().code().unwrap_or(-1)
+}
+
+fn tell_to_stop(child: &Child) {
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
 }
 
 pub async fn post(url: &str, signature: &str, body: &str) -> serde_json::Value {

@@ -40,6 +40,20 @@ fn each_wrong_setting_is_one_telling_line_and_wrong_use() {
     Ran::of(without_keys).fails(2, "set VNA_SIGNING_KEYS");
 }
 
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_is_not_ready_and_serves_on_while_it_drains() {
+    let desk = Desk::new();
+    desk.seed_demo();
+    let server = desk.serve(&[("VNA_HTTP_DRAIN", "1h")]);
+    let ready = async || reqwest::get(format!("{}/health/ready", server.url)).await.unwrap().status();
+    assert_eq!(ready().await, 200);
+    server.tell_to_stop();
+    while ready().await != 503 {}
+    let status =
+        server.call("GetCreditStatus", r#"{"AccountIdentifier":"4000000000001234","CreditTrackingNumber":"x"}"#);
+    assert_eq!(status.await["CreditStatus"], "Failed");
+}
+
 #[test]
 fn an_address_in_use_is_named() {
     let desk = Desk::new();

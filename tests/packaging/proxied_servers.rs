@@ -8,6 +8,7 @@ use std::thread;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 use vna_partner::clock;
 use vna_partner::http::signature::sign;
 
@@ -34,6 +35,31 @@ async fn killing_one_of_two_servers_costs_each_caller_one_answer_at_most() {
     leap.remit_from_all_callers(AFTER, || drop(first)).await;
     assert!(leap.unanswered.get() <= CALLERS, "{} calls went unanswered", leap.unanswered.get());
     site.holds_the_books(CALLERS * (BEFORE + AFTER));
+    drop(second);
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres and HAProxy: scripts/test brings both"]
+async fn stopping_one_of_two_servers_in_order_costs_no_answer() {
+    let site = Site::start().await;
+    let [first, second] = site.servers();
+    let proxy = Proxy::start(&site.folder, [&host(&first), &host(&second)]);
+    let leap = site.leap(&proxy);
+    let (tell, mut stopped) = oneshot::channel();
+    leap.remit_from_all_callers(BEFORE, || {
+        thread::spawn(move || tell.send(first.stop()).unwrap());
+    })
+    .await;
+    let mut rounds = 1;
+    let exit_code = loop {
+        leap.remit_from_all_callers(BEFORE, || {}).await;
+        rounds += 1;
+        if let Ok(exit_code) = stopped.try_recv() {
+            break exit_code;
+        }
+    };
+    assert_eq!((exit_code, leap.unanswered.get()), (0, 0));
+    site.holds_the_books(CALLERS * BEFORE * rounds);
     drop(second);
 }
 

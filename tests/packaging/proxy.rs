@@ -49,7 +49,8 @@ impl Proxy {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         let mut command = haproxy(Path::new(&in_repository("packaging/haproxy.cfg")));
-        command.envs(environment).stdout(File::create(folder.path().join("proxy.log")).unwrap());
+        let log = File::create(folder.path().join("proxy.log")).unwrap();
+        command.envs(environment).stdout(log.try_clone().unwrap()).stderr(log);
         let (address, proxy) = listening(command);
         let certificate = format!("crt {}", secrets(folder).join("caller_certificate").display());
         let (for_leap, leap) = listening(callers_side(folder, &address, "leap.cfg", &certificate));
