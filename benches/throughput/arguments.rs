@@ -1,0 +1,96 @@
+//! What can be asked of a run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+/// Measures `vna-partner serve` against one transaction per request.
+#[derive(Debug, Clone, clap::Parser)]
+pub struct Arguments {
+    /// Address of a Postgres without a database's name, as postgres://postgres@127.0.0.1:5433.
+    #[arg(long, default_value = "")]
+    pub postgres: String,
+    /// Process id of that Postgres' postmaster, for its CPU time.
+    #[arg(long, default_value_t = 0)]
+    pub postmaster: u32,
+    /// Where pgbench is.
+    #[arg(long, default_value = "pgbench")]
+    pub pgbench: PathBuf,
+    /// A folder on a real disk, for SQLite's files and what else is written.
+    #[arg(long, default_value = ".")]
+    pub folder: PathBuf,
+    /// Two rounds of short runs, to see whether it works.
+    #[arg(long)]
+    pub quick: bool,
+    /// How often everything is run in turn.
+    #[arg(long)]
+    pub rounds: Option<usize>,
+    /// Seconds of each run.
+    #[arg(long)]
+    pub seconds: Option<f64>,
+    /// Accounts that the traffic is spread over.
+    #[arg(long, default_value_t = 10_000)]
+    pub accounts: usize,
+    /// Events of the account with a long history.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub events: i64,
+    /// Instead of everything else: this many authorizations are stored first, and the throughput is held against that of
+    /// empty books. 10,000,000 of them take a disk of 50 GB.
+    #[arg(long)]
+    pub stored: Option<usize>,
+    /// Has the product audit what was stored.
+    #[arg(long)]
+    pub audit: bool,
+    /// What is measured; everything where none is named.
+    #[arg(long, value_enum)]
+    pub only: Vec<Part>,
+    /// The servers' log filter; the product's own default where none is given.
+    #[arg(long)]
+    pub log_filter: Option<String>,
+    /// Serves as a baseline instead.
+    #[arg(long, value_enum, hide = true)]
+    pub role: Option<Role>,
+    /// The baseline's database.
+    #[arg(long, default_value = "", hide = true)]
+    pub database: String,
+    /// The baseline's connections to it.
+    #[arg(long, default_value_t = 1, hide = true)]
+    pub pool: u32,
+    /// Given by cargo to every benchmark.
+    #[arg(long, hide = true)]
+    pub bench: bool,
+}
+
+/// A part of the contest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    Postgres,
+    Sqlite,
+    Edge,
+    /// The account with a long history, on the stores that are measured too.
+    Windows,
+}
+
+/// What this program serves as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    Postgres,
+    Sqlite,
+    Hello,
+}
+
+impl Arguments {
+    pub fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 2 } else { 5 })
+    }
+
+    /// How long each run lasts.
+    pub fn duration(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds.unwrap_or(if self.quick { 1.0 } else { 3.0 }))
+    }
+
+    pub fn includes(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}

@@ -1,0 +1,46 @@
+//! One run of one server, with what it cost.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::bodies;
+use super::cells::{Cell, What};
+use super::load::{self, Expected, Run, Supply};
+use super::process::Parties;
+use super::sample::{Results, Sample};
+
+pub struct Measure {
+    pub address: SocketAddr,
+    pub parties: Parties,
+    pub connections: usize,
+    pub duration: Duration,
+}
+
+impl Measure {
+    pub async fn run(&self, supply: Supply<'_>, expected: Expected) -> anyhow::Result<(Run, Sample)> {
+        let before = self.parties.cpu()?;
+        let run = load::run(self.address, self.connections, self.duration, supply, expected).await?;
+        let cpu = self.parties.cpu()?.per_request(before, run.latencies.len());
+        let sample = Sample::of(&run, cpu);
+        Ok((run, sample))
+    }
+
+    /// Authorizes for a while, then credits what was authorized for as long at most.
+    pub async fn authorize_and_credit(
+        &self,
+        calls: &[Vec<u8>],
+        results: &mut Results,
+        cell: impl Fn(What) -> Cell,
+    ) -> anyhow::Result<()> {
+        let (authorized, sample) = self.run(Supply::Endless(calls), load::AUTHORIZED).await?;
+        results.add(cell(What::Authorize), sample);
+        let credits: Vec<Vec<u8>> = authorized
+            .answered
+            .iter()
+            .map(|(account, tracking)| bodies::credit(&bodies::account(*account), tracking))
+            .collect();
+        let (_, sample) = self.run(Supply::Once(&credits), load::CREDITED).await?;
+        results.add(cell(What::Credit), sample);
+        Ok(())
+    }
+}

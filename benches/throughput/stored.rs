@@ -1,0 +1,97 @@
+//! By hand: the throughput on books with a long past, against empty ones. It fills a disk.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::arguments::{Arguments, Part};
+use super::cells::{Cell, Where, Who};
+use super::history::{self, Past};
+use super::measure::Measure;
+use super::process::Parties;
+use super::report::{Findings, print};
+use super::sample::Results;
+use super::servers::{self, Server, THREE_RULES};
+use super::{bodies, postgres};
+
+const CONNECTIONS: [usize; 2] = [64, 256];
+
+pub async fn run(arguments: &Arguments, authorizations: usize) -> anyhow::Result<()> {
+    // One account more than there is traffic on: the one that the past is copied from.
+    let calls = bodies::authorizations(arguments.accounts + 1);
+    let with_one_more = Arguments { accounts: arguments.accounts + 1, ..arguments.clone() };
+    let past = [Past::long(arguments.accounts, authorizations)];
+    let mut findings = Findings::default();
+    let mut results = Results::default();
+    for (part, place) in [(Part::Postgres, Where::Postgres), (Part::Sqlite, Where::Sqlite)] {
+        if !arguments.includes(part) {
+            continue;
+        }
+        let (full, empty) = match place {
+            Where::Postgres => {
+                findings.notes.push(format!("Postgres: {}", postgres::described(arguments).await?));
+                (postgres::create(arguments, "vna_full").await?, postgres::create(arguments, "vna_empty").await?)
+            }
+            _ => {
+                let at = |name: &str| format!("sqlite://{}", arguments.folder.join(name).display());
+                (at("full.db"), at("empty.db"))
+            }
+        };
+        let took = history::fill(&with_one_more, place, &full, THREE_RULES, &past, &calls).await?;
+        servers::seed(&with_one_more, &empty)?;
+        findings.notes.push(format!(
+            "{place}: {authorizations} authorizations filled in {took:.0?}, one in ten of them credited; {} MiB on disk",
+            disk(arguments)?
+        ));
+        if arguments.audit {
+            let took = history::audit(arguments, &full, THREE_RULES)?;
+            findings.notes.push(format!("{place}: the audit of them passed, in {took:.0?}"));
+        }
+        let [on_empty, on_full] = [&empty, &full]
+            .map(|database| Server::start(servers::product(arguments, database, THREE_RULES, &["serve"])?));
+        let servers = [(Who::Server, on_empty?), (Who::FullBooks, on_full?)];
+        let calls = &calls[..arguments.accounts];
+        round(arguments, place, &servers, calls, Duration::from_secs(2), &mut Results::default()).await?;
+        for number in 1..=arguments.rounds() {
+            eprintln!("{place}, round {number} of {}", arguments.rounds());
+            round(arguments, place, &servers, calls, arguments.duration(), &mut results).await?;
+        }
+        for (_, server) in servers {
+            server.stop()?;
+        }
+        if place == Where::Postgres {
+            postgres::drop(arguments, "vna_full").await?;
+        }
+    }
+    print(arguments, &results, &findings);
+    Ok(())
+}
+
+async fn round(
+    arguments: &Arguments,
+    place: Where,
+    servers: &[(Who, Server); 2],
+    calls: &[Vec<u8>],
+    duration: Duration,
+    results: &mut Results,
+) -> anyhow::Result<()> {
+    for connections in CONNECTIONS {
+        for (who, server) in servers {
+            let postmaster = (place == Where::Postgres).then_some(arguments.postmaster);
+            let parties = Parties { server: Some(server.pid()), postmaster };
+            let measure = Measure { address: server.address, parties, connections, duration };
+            let cell = |what| Cell { place, what, connections, who: *who };
+            measure.authorize_and_credit(calls, results, cell).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the run has written so far, Postgres' files included, MiB.
+fn disk(arguments: &Arguments) -> anyhow::Result<u64> {
+    let folder = arguments.folder.parent().context("the folder is in none")?;
+    let output = Command::new("du").args(["--summarize", "--block-size=1M"]).arg(folder).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.split_whitespace().next().context("du said nothing")?.parse()?)
+}
