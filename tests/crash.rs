@@ -1,10 +1,15 @@
-//! The program itself, killed and stopped under load: what was answered is there, and nothing happened twice.
+//! The program itself, killed and stopped under load: what was answered is there, and nothing happened twice. On the
+//! store that the run is about.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "cli/program.rs"]
 #[expect(dead_code, reason = "the command line's tests need more of it")]
 mod program;
+
+#[path = "it/support/database.rs"]
+#[expect(dead_code, reason = "the tests over HTTP need more of it")]
+mod database;
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -18,6 +23,7 @@ use tokio::time::Instant;
 use vna_partner::clock;
 use vna_partner::http::signature::sign;
 
+use database::Database;
 use program::{Desk, SIGNING_KEY, Server};
 
 const ACCOUNTS: [&str; 3] = ["4000000000000001", "4000000000000002", "4000000000000003"];
@@ -30,7 +36,7 @@ const ANSWERS_BEFORE_THE_END: std::ops::Range<u32> = 1..150;
 
 #[tokio::test]
 async fn what_was_answered_survives_kill_nine_and_nothing_happens_twice() {
-    let mut torture = Torture::new();
+    let mut torture = Torture::new().await;
     for _ in 0..6 {
         torture.kill_and_look().await;
     }
@@ -41,7 +47,7 @@ async fn what_was_answered_survives_kill_nine_and_nothing_happens_twice() {
 #[tokio::test]
 #[ignore = "takes ten minutes"]
 async fn kill_nine_for_ten_minutes() {
-    let mut torture = Torture::new();
+    let mut torture = Torture::new().await;
     let end = Instant::now() + Duration::from_secs(600);
     while Instant::now() < end {
         torture.kill_and_look().await;
@@ -51,7 +57,7 @@ async fn kill_nine_for_ten_minutes() {
 
 #[tokio::test]
 async fn an_orderly_stop_answers_every_call_that_it_carries_out() {
-    let desk = a_desk();
+    let (desk, _database) = a_desk().await;
     let server = desk.serve(&[]);
     let url = server.url.clone();
     let (tell, told_to_stop) = oneshot::channel();
@@ -76,7 +82,7 @@ async fn an_orderly_stop_answers_every_call_that_it_carries_out() {
 
 #[tokio::test]
 async fn the_command_line_gets_its_turn_beside_a_busy_server() {
-    let desk = a_desk();
+    let (desk, _database) = a_desk().await;
     let server = desk.serve(&[]);
     let url = server.url.clone();
     let (tell, told_to_begin) = oneshot::channel();
@@ -143,15 +149,17 @@ impl<F: FnOnce()> Fuse<F> {
 /// One database, and all that its callers were told by the servers that ran on it.
 struct Torture {
     desk: Desk,
+    _database: Database,
     chance: SmallRng,
     told: Vec<Remittance>,
 }
 
 impl Torture {
-    fn new() -> Self {
+    async fn new() -> Self {
         let seed = clock::fresh_id().0.as_u64_pair().1;
         println!("the numbers of calls come from the seed {seed}");
-        Self { desk: a_desk(), chance: SmallRng::seed_from_u64(seed), told: Vec::new() }
+        let (desk, database) = a_desk().await;
+        Self { desk, _database: database, chance: SmallRng::seed_from_u64(seed), told: Vec::new() }
     }
 
     /// Kills a server under load, and holds the next one to what the callers were told.
@@ -233,8 +241,9 @@ async fn remit_until_silence<F: FnOnce()>(leap: &Leap, account: &'static str, fu
 }
 
 /// Three empty accounts without limits.
-fn a_desk() -> Desk {
-    let desk = Desk::new();
+async fn a_desk() -> (Desk, Database) {
+    let database = Database::fresh().await;
+    let desk = Desk::on(&database.url);
     desk.write("vna.toml", "rules = \"rules.toml\"");
     desk.write("rules.toml", "rules = []");
     let accounts: Vec<Value> = (0..)
@@ -243,7 +252,7 @@ fn a_desk() -> Desk {
         .collect();
     desk.write("accounts.json", &json!({ "accounts": accounts }).to_string());
     desk.well(&["seed", "accounts.json"]);
-    desk
+    (desk, database)
 }
 
 fn person(number: usize) -> Value {

@@ -16,6 +16,7 @@ pub const LOG: &str = "server.log";
 /// A directory with a settings file's place, a database's place, and the program to run there.
 pub struct Desk {
     directory: TempDir,
+    database_url: String,
 }
 
 /// What a run came to.
@@ -27,7 +28,12 @@ pub struct Ran {
 
 impl Desk {
     pub fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self::on("sqlite://vna.db")
+    }
+
+    /// With a database elsewhere.
+    pub fn on(database_url: &str) -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), database_url: database_url.to_owned() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -46,7 +52,7 @@ impl Desk {
         command
             .args(arguments)
             .env_clear()
-            .env("DATABASE_URL", "sqlite://vna.db")
+            .env("DATABASE_URL", &self.database_url)
             .env("VNA_SIGNING_KEYS", SIGNING_KEY)
             .env("VNA_BIND", "127.0.0.1:0")
             .current_dir(self.directory.path())
