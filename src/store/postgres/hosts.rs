@@ -1,125 +1,308 @@
 //! Connections to the one of several hosts that takes writes.
 //!
-//! A pool per host; the host that served last is asked first. A standby is refused when it is connected to, so that
-//! after a failover the next host in turn is found without anybody being told.
+//! The host that served last is asked first, then the others in turn. Every transaction begins by asking for `READ WRITE`,
+//! which a standby refuses: so after a failover the next host is found without anybody being told, and a connection
+//! whose host has become a standby meanwhile serves nothing.
+//!
+//! A pooler between us and the host may run each transaction on another of its connections, where a prepared statement
+//! of ours is missing or somebody else's has its name. It is found out when it is connected to, and then no statement
+//! outlives its transaction (`docs/operating.md`).
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use std::{fmt, io};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Executor, Postgres, Row, Transaction};
+use sqlx::{AssertSqlSafe, Executor, Postgres, Row, SqlSafeStr, SqlStr, Transaction};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
 use super::{store_error, transaction};
 use crate::store::StoreError;
 
-/// How long one host may take to give a connection before the next is asked. In a pool that is in order it takes a
-/// millisecond; only a database that starts, or is gone, takes longer, and then callers wait for a 503.
+/// How long a host may take to give a connection. In a pool that is in order it takes a millisecond; only a database that
+/// starts, or is gone, takes longer, and then callers wait for a 503. Several hosts are asked in turn for as long.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long one of several hosts may take to accept a connection before the next is asked.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Between two rounds over several hosts none of which serves.
+const NEXT_ROUND_AFTER: Duration = Duration::from_millis(50);
+
+/// How long a host may take to begin a transaction: longer than a connection and a lock take together, so that only a
+/// host that does not answer at all (its machine is gone, and nothing says so) is given up.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// How long a stop waits for connections that are still at work.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Connections are renewed, so that they find the host that a name or a pooler leads to by now.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// One pool per host.
+/// A start-up parameter that nothing of ours depends on, with a value that is nobody's default. A pooler does not pass it
+/// on: pgbouncer refuses it, or drops it where it is told to.
+const MARK: i8 = 3;
+const IS_MARKED: &str = "SELECT current_setting('extra_float_digits') = '3'";
+
+/// In the message that begins a transaction behind a pooler: whatever is prepared on this connection, by whomever.
+const FORGET_STATEMENTS: &str = "; DEALLOCATE ALL";
+
+/// The hosts, in the order in which they are named.
 #[derive(Debug, Clone)]
 pub(super) struct Hosts {
-    pools: Vec<PgPool>,
+    hosts: Arc<[Host]>,
     /// The place of the host that served last.
     serving: Arc<AtomicUsize>,
     most: u32,
 }
 
+#[derive(Debug)]
+struct Host {
+    name: String,
+    port: u16,
+    /// Whether it is reached by a file of this machine.
+    is_local: bool,
+    direct: PgPool,
+    /// Prepares each statement anew.
+    pooled: PgPool,
+    /// Whether there is a pooler in between.
+    is_pooled: Arc<AtomicBool>,
+    /// Whether that is to be found out; else the address has said it.
+    finds_out: bool,
+}
+
 impl Hosts {
     /// Connects when first asked, with at most `most` connections to each of `addresses`.
     pub(super) fn new(addresses: &[String], most: u32) -> Result<Self, StoreError> {
-        let pools: Result<Vec<PgPool>, sqlx::Error> = addresses.iter().map(|address| pool(address, most)).collect();
-        Ok(Self { pools: pools.map_err(store_error)?, serving: Arc::default(), most })
+        let hosts: Result<Arc<[Host]>, sqlx::Error> =
+            addresses.iter().map(|address| Host::new(address, most)).collect();
+        Ok(Self { hosts: hosts.map_err(store_error)?, serving: Arc::default(), most })
+    }
+
+    /// Other connections to the same hosts, which share the knowledge of who serves.
+    pub(super) fn beside(&self, addresses: &[String], most: u32) -> Result<Self, StoreError> {
+        Ok(Self { serving: self.serving.clone(), ..Self::new(addresses, most)? })
     }
 
     /// Begins a transaction that is rolled back when it is dropped.
     pub(super) async fn begin(&self, begin: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {
-        self.serving_host(|pool| async move { pool.begin_with(begin).await }).await
+        self.serving_host(begin, |pool, begin| async move { pool.begin_with(begin).await }).await
     }
 
     /// A connection on which a batch was begun. It is ended by [`transaction::commit`], or else when it is returned.
     pub(super) async fn begin_batch(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        self.serving_host(|pool| async move {
+        self.serving_host(transaction::BATCH, |pool, begin| async move {
             let mut connection = pool.acquire().await?;
-            connection.execute(sqlx::raw_sql(transaction::BATCH)).await?;
+            connection.execute(sqlx::raw_sql(begin)).await?;
             Ok(connection)
         })
         .await
     }
 
-    /// What `take` makes of the pool of the host that serves. `take` writes nothing, so it may be tried again.
-    async fn serving_host<T, Taken>(&self, take: impl Fn(PgPool) -> Taken) -> Result<T, StoreError>
+    /// What `take` makes of the pool of the host that serves. `take` writes nothing, so it may be tried again, and
+    /// whatever state it leaves when it is given up is ended before the connection is used again.
+    async fn serving_host<T, Taken>(
+        &self,
+        begin: &'static str,
+        take: impl Fn(PgPool, SqlStr) -> Taken,
+    ) -> Result<T, StoreError>
     where
         Taken: Future<Output = Result<T, sqlx::Error>>,
     {
-        let first = self.serving.load(Ordering::Relaxed);
-        let mut refusal = StoreError::Unavailable("no host is named".to_owned());
-        for place in (first..self.pools.len()).chain(0..first) {
-            let Some(pool) = self.pools.get(place) else { continue };
-            // A restart of the database leaves a pool of dead connections: each is found out and closed by being used.
-            for _ in 0..=self.most {
-                match take(pool.clone()).await {
+        let asked_until = Instant::now() + ACQUIRE_TIMEOUT;
+        loop {
+            let first = self.serving.load(Ordering::Relaxed);
+            let mut refusals: Vec<String> = Vec::new();
+            for place in (first..self.hosts.len()).chain(0..first) {
+                let Some(host) = self.hosts.get(place) else { continue };
+                match self.take_of(host, begin, &take).await {
                     Ok(taken) => {
-                        self.serving.store(place, Ordering::Relaxed);
+                        if self.serving.swap(place, Ordering::Relaxed) != place {
+                            tracing::warn!(%host, "another host of the database serves from now on");
+                        }
                         return Ok(taken);
                     }
-                    Err(error) => {
-                        let stale = is_stale(&error);
-                        refusal = store_error(error);
-                        if !stale {
-                            break;
-                        }
-                    }
+                    Err(error) => refusals.push(self.why(host, error)),
                 }
             }
+            if !self.are_several() || Instant::now() >= asked_until {
+                return Err(StoreError::Unavailable(refusals.join("; ")));
+            }
+            tokio::time::sleep(NEXT_ROUND_AFTER).await;
         }
-        Err(refusal)
+    }
+
+    async fn take_of<T, Taken>(
+        &self,
+        host: &Host,
+        begin: &'static str,
+        take: &impl Fn(PgPool, SqlStr) -> Taken,
+    ) -> Result<T, sqlx::Error>
+    where
+        Taken: Future<Output = Result<T, sqlx::Error>>,
+    {
+        // The pool would knock at a door that is shut until its time is up, while another host may serve.
+        if self.are_several() {
+            host.accepts_connections().await?;
+        }
+        let mut stale_left = self.most;
+        loop {
+            match host.take_once(begin, take).await {
+                // A restart of the database leaves a pool of dead connections: each is found out and closed by being
+                // used.
+                Err(error) if stale_left > 0 && is_stale(&error) => stale_left -= 1,
+                taken => return taken,
+            }
+        }
+    }
+
+    fn are_several(&self) -> bool {
+        self.hosts.len() > 1
+    }
+
+    /// Why a host does not serve; with its name where there are others.
+    fn why(&self, host: &Host, error: sqlx::Error) -> String {
+        let why = match error {
+            sqlx::Error::PoolTimedOut => {
+                format!("no connection within {} s; it is down, starting, or full", ACQUIRE_TIMEOUT.as_secs())
+            }
+            error => match store_error(error) {
+                StoreError::Unavailable(why) | StoreError::Conflict(why) | StoreError::Corrupt(why) => why,
+            },
+        };
+        if self.are_several() { format!("{host}: {why}") } else { why }
     }
 
     pub(super) async fn close(&self) {
-        for pool in &self.pools {
-            pool.close().await;
+        for host in &*self.hosts {
+            // A connection to a host that does not answer any more is never given back.
+            for pool in [&host.direct, &host.pooled] {
+                if timeout(CLOSE_TIMEOUT, pool.close()).await.is_err() {
+                    tracing::warn!(%host, "some connections did not end in order");
+                }
+            }
         }
     }
 }
 
-fn pool(address: &str, most: u32) -> Result<PgPool, sqlx::Error> {
-    let options = PgConnectOptions::from_str(address)?.application_name("vna-partner");
-    Ok(PgPoolOptions::new()
+impl Host {
+    fn new(address: &str, most: u32) -> Result<Self, sqlx::Error> {
+        let options = PgConnectOptions::from_str(address)?.application_name("vna-partner");
+        let said = statement_cache_capacity(address);
+        let is_pooled = Arc::new(AtomicBool::new(said.as_deref() == Some("0")));
+        let finds_out = said.is_none();
+        let (name, port) = (options.get_host().to_owned(), options.get_port());
+        let is_local = options.get_socket().is_some() || name.starts_with('/');
+        let pooled =
+            pool_options(most).connect_lazy_with(options.clone().extra_float_digits(None).statement_cache_capacity(0));
+        let mut direct = pool_options(most);
+        if finds_out {
+            let is_pooled = is_pooled.clone();
+            direct = direct.after_connect(move |connection, _| {
+                let is_pooled = is_pooled.clone();
+                Box::pin(async move {
+                    // Outside of a transaction nothing may be prepared: a pooler could run it on another connection.
+                    let row = connection.fetch_one(sqlx::raw_sql(IS_MARKED)).await?;
+                    if !row.try_get(0)? {
+                        is_pooled.store(true, Ordering::Relaxed);
+                    }
+                    Ok(())
+                })
+            });
+        }
+        let direct = direct.connect_lazy_with(options.extra_float_digits(MARK));
+        Ok(Self { name, port, is_local, direct, pooled, is_pooled, finds_out })
+    }
+
+    /// Asks only while there is no connection yet that could be used.
+    async fn accepts_connections(&self) -> Result<(), sqlx::Error> {
+        if self.is_local || self.direct.num_idle() > 0 || self.pooled.num_idle() > 0 {
+            return Ok(());
+        }
+        let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect((self.name.as_str(), self.port)));
+        connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        Ok(())
+    }
+
+    async fn take_once<T, Taken>(
+        &self,
+        begin: &'static str,
+        take: &impl Fn(PgPool, SqlStr) -> Taken,
+    ) -> Result<T, sqlx::Error>
+    where
+        Taken: Future<Output = Result<T, sqlx::Error>>,
+    {
+        if !self.is_pooled() {
+            let taken = answered(take(self.direct.clone(), begin.into_sql_str())).await;
+            if self.finds_out && matches!(&taken, Err(error) if is_a_poolers(error)) {
+                self.is_pooled.store(true, Ordering::Relaxed);
+            }
+            // The connection that has just been made may have found a pooler.
+            if !self.is_pooled() {
+                return taken;
+            }
+        }
+        let begin = AssertSqlSafe([begin, FORGET_STATEMENTS].concat()).into_sql_str();
+        answered(take(self.pooled.clone(), begin)).await
+    }
+
+    fn is_pooled(&self) -> bool {
+        self.is_pooled.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.port)
+    }
+}
+
+fn pool_options(most: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
         .max_connections(most)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_lifetime(MAX_LIFETIME)
         // `begin` finds out by itself: a question before every batch would cost each a round trip.
         .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                // Outside of a transaction nothing may be prepared: a pooler could run it on another connection.
-                let row = connection.fetch_one(sqlx::raw_sql("SELECT pg_is_in_recovery()")).await?;
-                if row.try_get(0)? { Err(sqlx::Error::Configuration("this host is a standby".into())) } else { Ok(()) }
-            })
-        })
         .after_release(|connection, _| {
             Box::pin(async move {
                 transaction::end(connection).await?;
                 Ok(true)
             })
         })
-        .connect_lazy_with(options))
 }
 
-/// The connection is dead, or its host takes no writes any more (25006): another one may do.
+/// How many prepared statements a connection keeps, where the address says so.
+fn statement_cache_capacity(address: &str) -> Option<String> {
+    let address = url::Url::parse(address).ok()?;
+    address.query_pairs().find(|(name, _)| name == "statement-cache-capacity").map(|(_, value)| value.into_owned())
+}
+
+async fn answered<T>(taking: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(BEGIN_TIMEOUT, taking).await.unwrap_or_else(|_| {
+        let seconds = BEGIN_TIMEOUT.as_secs();
+        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {seconds} s"))))
+    })
+}
+
+/// The connection is dead: another one to the same host may do.
 fn is_stale(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            code.starts_with("08") || ["57P01", "57P02", "57P03", "25006"].contains(&code.as_ref())
-        }),
+        // Each of the others would have to be waited for as long.
+        sqlx::Error::Io(error) => error.kind() != io::ErrorKind::TimedOut,
+        sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("08") || ["57P01", "57P02", "57P03"].contains(&code.as_ref())),
         _ => false,
     }
+}
+
+/// What pgbouncer reports of itself; Postgres hardly ever uses that code.
+fn is_a_poolers(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("08P01"))
 }

@@ -51,7 +51,7 @@ impl PostgresStore {
     /// has written the database, or it cannot hold every text.
     pub async fn open(addresses: &[String]) -> Result<Self, StoreError> {
         let writers = Hosts::new(addresses, WRITERS)?;
-        let readers = Hosts::new(addresses, READERS)?;
+        let readers = writers.beside(addresses, READERS)?;
         let mut transaction = writers.begin(transaction::OPENING).await?;
         refuse_other_encodings(&mut transaction).await?;
         migrate(&mut transaction).await?;
@@ -113,15 +113,18 @@ impl Store for PostgresStore {
         Ok(Box::new(PostgresBatch { connection: self.writers.begin_batch().await? }))
     }
 
-    /// Takes the batches' lock first: a commit that is still under way has it.
+    /// Takes the batches' lock first: a commit that is still under way has it. What is found is written once more: where
+    /// Postgres was restarted while the commit waited for a standby, it is to be seen although no standby has it, and
+    /// only a commit of our own waits for that.
     async fn was_committed(&self, batch: TrackingId) -> Result<bool, StoreError> {
-        let mut connection = self.writers.begin(transaction::BATCH).await?;
-        let found: Option<i32> = query_scalar("SELECT 1 FROM batches WHERE id = $1::uuid")
+        let mut transaction = self.writers.begin(transaction::BATCH).await?;
+        let found = query("UPDATE batches SET committed_at = committed_at WHERE id = $1::uuid")
             .bind(batch.to_string())
-            .fetch_optional(&mut *connection)
+            .execute(&mut *transaction)
             .await
             .map_err(store_error)?;
-        Ok(found.is_some())
+        transaction.commit().await.map_err(store_error)?;
+        Ok(found.rows_affected() > 0)
     }
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::Executor;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::hosts::Hosts;
 use super::store_error;
@@ -16,6 +16,10 @@ use crate::store::StoreError;
 
 /// How long a proof stands: whoever may ask unsigned must not be able to make the database busy.
 const PROOF_STANDS: Duration = Duration::from_secs(1);
+
+/// How long the row and its commit may take: longer than a lock is waited for. A host that answers no more must not keep
+/// all who ask waiting.
+const PROOF_TAKES_AT_MOST: Duration = Duration::from_secs(5);
 
 const ADD_AND_DELETE: &str = "
     INSERT INTO batches (id, committed_at) VALUES ('00000000-0000-0000-0000-000000000000', 0);
@@ -48,7 +52,8 @@ impl Probe {
             return Ok(());
         }
         let mut connection = self.writers.begin_batch().await?;
-        connection.execute(sqlx::raw_sql(ADD_AND_DELETE)).await.map_err(store_error)?;
+        let proof = timeout(PROOF_TAKES_AT_MOST, connection.execute(sqlx::raw_sql(ADD_AND_DELETE))).await;
+        proof.map_err(|_| StoreError::Unavailable("the write probe got no answer".to_owned()))?.map_err(store_error)?;
         *proven_at = Some(Instant::now());
         Ok(())
     }

@@ -27,16 +27,18 @@ pub(super) const ASIDE: &str = "
     SET LOCAL statement_timeout = '30s';
     SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
-/// One statement that reads.
+/// One statement that reads. `READ WRITE` first, which a standby refuses: what is read is never a replica's.
 pub(super) const READ: &str = "
-    BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SET TRANSACTION READ ONLY;
     SET LOCAL statement_timeout = '30s';
     SET LOCAL idle_in_transaction_session_timeout = '10s';
     SET LOCAL jit = off";
 
-/// Statements that see one moment, and may take as long as a recount of everything takes.
+/// Statements that see one moment, and may take as long as a recount of everything takes. Never a replica's, either.
 pub(super) const SNAPSHOT: &str = "
-    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE;
+    SET TRANSACTION READ ONLY;
     SET LOCAL statement_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = '60s'";
 

@@ -1,0 +1,55 @@
+//! Behind pgbouncer in transaction mode, where each transaction may run on another connection of the database.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::alone;
+use crate::cluster::{Cluster, End};
+use crate::pooler::Pooler;
+use crate::traffic::{Traffic, hold_to, open_books, readiness, serve};
+
+/// The promise: from the database's first answer to a caller's first success.
+const BACK_WITHIN: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "builds a Postgres cluster; scripts/test runs it"]
+async fn two_servers_and_sixty_four_callers_hear_right_answers_through_pgbouncer() {
+    let _alone = alone().await;
+    // As pgbouncer comes, and told to drop what the server marks its connections with.
+    for settings in ["", "ignore_startup_parameters = extra_float_digits"] {
+        let cluster = Cluster::start().await;
+        let pooler = Pooler::start(&cluster, settings).await;
+        let desk = open_books(&pooler.url());
+        let servers = [serve(&desk), serve(&desk)];
+        let traffic = Traffic::start(&[&servers[0], &servers[1]], 64);
+        traffic.flows(500).await;
+        assert_eq!([readiness(&servers[0]).await, readiness(&servers[1]).await], [200, 200]);
+        assert_eq!(traffic.refused(), 0, "with `{settings}`");
+        let told = traffic.stop().await;
+        hold_to(&desk, &servers[1], &told).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "builds a Postgres cluster; scripts/test runs it"]
+async fn a_restart_behind_pgbouncer_costs_callers_503s_and_nothing_else() {
+    let _alone = alone().await;
+    let cluster = Cluster::start().await;
+    let pooler = Pooler::start(&cluster, "server_login_retry = 1").await;
+    let desk = open_books(&pooler.url());
+    let server = serve(&desk);
+    let traffic = Traffic::start(&[&server], 16);
+    traffic.flows(100).await;
+    for end in [End::Fast, End::KillNine] {
+        cluster.end(end).await;
+        let down = Instant::now();
+        let ready = cluster.start_again().await;
+        let waited = traffic.first_success(down, ready).await;
+        println!("{end:?}: the first success came {waited:?} after the database was ready");
+        assert!(waited < BACK_WITHIN, "{end:?}: {waited:?}");
+        traffic.flows(100).await;
+    }
+    let told = traffic.stop().await;
+    hold_to(&desk, &server, &told).await;
+}
