@@ -10,6 +10,7 @@
 //! - [`store`]: load these keys, commit these changes; and what people read
 //! - [`commit`]: the queue, the batch, the one commit
 //! - [`peers`]: which other servers work on the database, and whether they decide alike
+//! - [`copy`]: a database copied into another, and proven
 //! - [`views`], [`explain`]: what people are shown, over the admin API and on the command line
 //! - [`http`]: the signed edge, the admin API, the enrolment page
 //! - [`startup`]: assembling all of it, and taking it apart in order
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod clock;
 pub mod commit;
 pub mod config;
+pub mod copy;
 pub mod decide;
 pub mod domain;
 pub mod explain;

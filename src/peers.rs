@@ -26,7 +26,7 @@ use crate::telemetry;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// A server that was not seen for this long has ended: three looks, and room for a slow one.
-const SEEN_WITHIN: Span = Span::seconds(17);
+pub const SEEN_WITHIN: Span = Span::seconds(17);
 
 /// How long the row of a server that was killed stays, for whoever looks into what happened.
 const KEPT: Span = Span::seconds(3_600);

@@ -199,7 +199,11 @@ fn in_one_line(error: &RulesError) -> String {
     }
 }
 
-async fn open_store(url: &DatabaseUrl) -> Result<Arc<dyn Database>, StartError> {
+/// Opens a database, creates it where it is missing and brings it up to date.
+///
+/// # Errors
+/// [`StartError::NoDirectory`], [`StartError::Store`].
+pub async fn open_store(url: &DatabaseUrl) -> Result<Arc<dyn Database>, StartError> {
     let unusable = |why| StartError::Store { url: url.to_string(), why };
     match url.kind() {
         DatabaseKind::Sqlite => {

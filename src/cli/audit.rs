@@ -29,23 +29,37 @@ pub async fn run(args: &Audit, settings: &Settings, clock: Clock) -> Result<(), 
     desk.close().await;
     let checks = audited.map_err(unreadable)?;
     if args.form.json {
-        let checks: Vec<_> = checks
-            .iter()
-            .map(|check| json!({"claim": check.claim, "checked": check.checked, "offenders": check.offenders}))
-            .collect();
-        shown::json(&json!({ "checks": checks }))?;
+        shown::json(&json!({ "checks": json_of(&checks) }))?;
     } else {
         terminal::print(&text(&checks))?;
     }
     if is_clean(&checks) { Ok(()) } else { Err(Failure::Shown) }
 }
 
+pub fn json_of(checks: &[AuditCheck]) -> Vec<serde_json::Value> {
+    let json =
+        |check: &AuditCheck| json!({"claim": check.claim, "checked": check.checked, "offenders": check.offenders});
+    checks.iter().map(json).collect()
+}
+
 pub fn is_clean(checks: &[AuditCheck]) -> bool {
     checks.iter().all(|check| check.offenders.is_empty())
 }
 
-/// Each check with what it looked at, and what breaks it.
+/// The checks, and whether the books are sound.
 pub fn text(checks: &[AuditCheck]) -> String {
+    let mut text = lines(checks);
+    let wrong = checks.iter().filter(|check| !check.offenders.is_empty()).count();
+    // Writing to a String cannot fail.
+    _ = match wrong {
+        0 => writeln!(text, "The books are sound: {}.", terminal::counted(checks.len(), "check")),
+        _ => writeln!(text, "The books are NOT sound: {wrong} of {} failed.", terminal::counted(checks.len(), "check")),
+    };
+    text
+}
+
+/// Each check with what it looked at, and what breaks it.
+pub fn lines(checks: &[AuditCheck]) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     for check in checks {
@@ -55,11 +69,6 @@ pub fn text(checks: &[AuditCheck]) -> String {
             _ = writeln!(text, "       {offender}");
         }
     }
-    let wrong = checks.iter().filter(|check| !check.offenders.is_empty()).count();
-    _ = match wrong {
-        0 => writeln!(text, "The books are sound: {}.", terminal::counted(checks.len(), "check")),
-        _ => writeln!(text, "The books are NOT sound: {wrong} of {} failed.", terminal::counted(checks.len(), "check")),
-    };
     text
 }
 

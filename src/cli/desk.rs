@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use crate::clock::Clock;
 use crate::commit::Limits;
-use crate::config::Settings;
+use crate::config::{DatabaseUrl, Settings};
 use crate::decide::command::{Action, IdempotencyClaim, Operation};
 use crate::decide::outcome::{OperationAnswer, Refusal};
 use crate::decide::{Command, Outcome};
@@ -22,12 +22,7 @@ pub struct Desk {
 impl Desk {
     /// Opens a database that is already there: a misspelt path must not make an empty one.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, Failure> {
-        if let Some(path) = settings.database_url.sqlite_file().filter(|path| !path.exists()) {
-            return Err(Failure::Misused(format!(
-                "there is no database {}; check DATABASE_URL, or make one with `vna-partner migrate`",
-                path.display()
-            )));
-        }
+        require_file(&settings.database_url, "DATABASE_URL, or make one with `vna-partner migrate`")?;
         Ok(Self { books: open_books(settings, clock).await? })
     }
 
@@ -66,6 +61,14 @@ impl Desk {
 
     pub async fn close(self) {
         self.books.close().await;
+    }
+}
+
+/// Refuses an address that names no file where it should; `check` is what to look at.
+pub fn require_file(url: &DatabaseUrl, check: &str) -> Result<(), Failure> {
+    match url.sqlite_file().filter(|path| !path.exists()) {
+        Some(path) => Err(Failure::Misused(format!("there is no database {}; check {check}", path.display()))),
+        None => Ok(()),
     }
 }
 

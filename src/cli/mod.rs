@@ -33,6 +33,7 @@ pub mod seed;
 mod serve;
 mod shown;
 mod sign;
+mod store;
 mod terminal;
 
 /// The server a partner of Leap Financial runs to own External Account Objects.
@@ -49,6 +50,7 @@ Settings come from flags, then the environment, then vna.toml. Secrets come from
   VNA_SIGNING_KEYS  (or VNA_SIGNING_KEYS_FILE)   the keys that Leap signs with
   VNA_ADMIN_KEYS    (or VNA_ADMIN_KEYS_FILE)     the keys of the admin API, as name=key
   DATABASE_URL      (or DATABASE_URL_FILE)       as sqlite://vna-partner.db
+  VNA_COPY_FROM     (or VNA_COPY_FROM_FILE)      the database that `store copy` copies
 
 Exit codes: 0 all is well; 1 a check failed or the operation was refused; 2 wrong use."
 )]
@@ -82,6 +84,8 @@ enum Command {
     Rules(rules::RulesCommand),
     Sign(sign::Sign),
     Audit(audit::Audit),
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     Healthcheck(healthcheck::Healthcheck),
 }
 
@@ -123,6 +127,7 @@ async fn carry_out(command_line: CommandLine, environment: &Environment) -> Resu
         Command::Rules(command) => rules::run(&command, &settings),
         Command::Sign(args) => sign::run(&args, &settings),
         Command::Audit(args) => audit::run(&args, &settings, clock).await,
+        Command::Store(command) => store::run(&command, &settings, clock).await,
         Command::Healthcheck(args) => healthcheck::run(&args, &settings).await,
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::SettingsError;
 use super::sources::{Layers, Problem};
 
 /// `sqlite://…` or `postgres://…`; prints without user, password and parameters.
@@ -22,6 +23,17 @@ pub enum DatabaseKind {
 }
 
 impl DatabaseUrl {
+    /// An address from the command line, where other users see it: one with a password is refused, and `variable` named
+    /// in its place.
+    ///
+    /// # Errors
+    /// What is wrong with it, without the address.
+    pub fn of_flag(flag: &str, text: &SecretString, variable: &str) -> Result<Self, SettingsError> {
+        refuse_password(flag, text, variable)?;
+        let wrong = |problem| Problem::Wrong { place: flag.to_owned(), problem };
+        Ok(address(text.expose_secret()).map_err(wrong)?)
+    }
+
     pub fn kind(&self) -> DatabaseKind {
         self.kind
     }
@@ -64,24 +76,42 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 pub(super) fn database_url(layers: &Layers) -> Result<DatabaseUrl, Problem> {
-    layers.read_with("", "database_url", |text| {
-        // A file ends with a line end, and no address does.
-        let text = text.trim_end();
-        let kind = kind_of(text).ok_or_else(|| {
-            "it is no database address; write it as sqlite://vna-partner.db or postgres://USER:PASSWORD@HOST/NAME"
-                .to_owned()
-        })?;
-        if kind == DatabaseKind::Sqlite && is_in_memory(text) {
-            return Err(
-                "it is a database in memory, which is lost at exit; name a file, as sqlite://vna-partner.db".into()
-            );
-        }
-        Ok(DatabaseUrl { url: text.into(), kind })
-    })
+    layers.read_with("", "database_url", address)
+}
+
+/// `VNA_COPY_FROM`.
+pub(super) fn copy_from(layers: &Layers) -> Result<Option<DatabaseUrl>, Problem> {
+    let Some(given) = layers.secret("VNA_COPY_FROM") else { return Ok(None) };
+    let wrong = |problem| Problem::Wrong { place: given.place.clone(), problem };
+    address(given.text.expose_secret()).map(Some).map_err(wrong)
+}
+
+fn address(text: &str) -> Result<DatabaseUrl, String> {
+    // A file ends with a line end, and no address does.
+    let text = text.trim_end();
+    let kind = kind_of(text).ok_or_else(|| {
+        "it is no database address; write it as sqlite://vna-partner.db or postgres://USER:PASSWORD@HOST/NAME"
+            .to_owned()
+    })?;
+    if kind == DatabaseKind::Sqlite && is_in_memory(text) {
+        return Err("it is a database in memory, which is lost at exit; name a file, as sqlite://vna-partner.db".into());
+    }
+    Ok(DatabaseUrl { url: text.into(), kind })
+}
+
+/// Refuses an address on the command line that may hold a password; `variable` is where it can go instead.
+pub(super) fn refuse_password(flag: &str, text: &SecretString, variable: &str) -> Result<(), Problem> {
+    if !may_hold_password(text.expose_secret()) {
+        return Ok(());
+    }
+    let problem = format!(
+        "a password on the command line is seen by other users; put the address into {variable} or {variable}_FILE"
+    );
+    Err(Problem::Wrong { place: flag.to_owned(), problem })
 }
 
 /// Whether an address has a password, or is too odd to tell.
-pub(super) fn may_hold_password(text: &str) -> bool {
+fn may_hold_password(text: &str) -> bool {
     if kind_of(text) == Some(DatabaseKind::Sqlite) {
         return false;
     }

@@ -33,7 +33,7 @@ pub struct Flags {
     /// Settings file [default: vna.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// sqlite://PATH, or postgres://USER@HOST/NAME, not served yet; one with a password goes into DATABASE_URL
+    /// sqlite://PATH, or postgres://USER@HOST/NAME; one with a password goes into DATABASE_URL
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<SecretString>,
     /// IP address and port to listen on
@@ -90,6 +90,8 @@ impl fmt::Debug for Environment {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub database_url: DatabaseUrl,
+    /// What `store copy` copies where the command line does not say it.
+    pub copy_from: Option<DatabaseUrl>,
     pub bind: SocketAddr,
     /// Starts with `/` and does not end with one; empty for the root.
     pub base_path: String,
@@ -156,6 +158,7 @@ impl Settings {
         let (admin_keys, admin_warnings) = keys::admin_keys(&layers)?;
         Ok(Self {
             database_url: database::database_url(&layers)?,
+            copy_from: database::copy_from(&layers)?,
             bind: layers.read_with("", "bind", |text| {
                 text.parse().map_err(|_| {
                     format!("`{text}` is not an IP address and a port; write it as 127.0.0.1:8080 or [::]:8080")

@@ -14,7 +14,7 @@ use super::{DEFAULTS, Environment, Flags};
 use crate::toml_text::{Mistake, Source};
 
 /// The settings that come from the environment alone.
-const SECRETS: [&str; 2] = ["VNA_SIGNING_KEYS", "VNA_ADMIN_KEYS"];
+const SECRETS: [&str; 3] = ["VNA_SIGNING_KEYS", "VNA_ADMIN_KEYS", "VNA_COPY_FROM"];
 
 /// What is wrong with the settings. Holds no secret.
 #[derive(Debug, thiserror::Error)]
@@ -200,15 +200,8 @@ fn variable_of((table, key): &Key) -> String {
 fn flag_values(flags: &Flags) -> Result<Vec<(Key, Given)>, Problem> {
     let path = |path: &PathBuf| SecretString::from(path.to_string_lossy().into_owned());
     let text = |text: &String| SecretString::from(text.as_str());
-    if let Some(url) = &flags.database_url
-        && super::database::may_hold_password(url.expose_secret())
-    {
-        return Err(Problem::Wrong {
-            place: "--database-url".to_owned(),
-            problem: "a password on the command line is seen by other users; put the address into DATABASE_URL or \
-                      DATABASE_URL_FILE"
-                .to_owned(),
-        });
+    if let Some(url) = &flags.database_url {
+        super::database::refuse_password("--database-url", url, "DATABASE_URL")?;
     }
     let given = [
         ("database_url", "--database-url", flags.database_url.clone()),

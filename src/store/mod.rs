@@ -11,12 +11,14 @@ use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
 pub use reads::*;
 pub use servers::{RunningServer, Servers};
+pub use transfer::*;
 
 pub mod postgres;
 mod reads;
 mod rows;
 mod servers;
 pub mod sqlite;
+mod transfer;
 
 /// What went wrong in the store. The text is for the log; a caller sees only that the server is unavailable.
 #[derive(Debug, thiserror::Error)]
@@ -55,10 +57,10 @@ pub trait Store: Send + Sync + 'static {
     async fn close(&self);
 }
 
-/// A database: what the writer needs of it, what people read, and who works on it.
-pub trait Database: Store + Reads + Servers {}
+/// A database: what the writer needs of it, what people read, who works on it, and how it is copied.
+pub trait Database: Store + Reads + Servers + Transfer {}
 
-impl<T: Store + Reads + Servers> Database for T {}
+impl<T: Store + Reads + Servers + Transfer> Database for T {}
 
 /// One transaction.
 #[async_trait]

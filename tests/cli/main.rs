@@ -4,6 +4,8 @@
 
 mod program;
 
+mod backups;
+mod copying;
 mod demo;
 mod operators;
 mod seeding;

@@ -141,8 +141,13 @@ fn every_command_explains_itself() {
         "rules",
         "sign",
         "audit",
+        "store",
+        "store copy",
+        "store compare",
+        "store backup",
         "healthcheck",
     ] {
-        assert!(desk.well(&[command, "--help"]).contains("Usage:"), "{command}");
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        assert!(desk.well(&arguments).contains("Usage:"), "{command}");
     }
 }

@@ -11,6 +11,7 @@ mod admin_remittances;
 mod authorizing;
 mod concurrency;
 mod concurrency_servers;
+mod copying;
 mod counting;
 mod crediting;
 mod crediting_mixed;

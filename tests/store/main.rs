@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use vna_partner::clock;
 use vna_partner::domain::{AccountId, AuthorizationState, CreditState, DecisionKind, Status, Timestamp, TrackingId};
 use vna_partner::store::postgres::PostgresStore;
@@ -35,17 +34,11 @@ impl Books {
     }
 
     async fn try_run(&self, sql: &str) -> Result<(), sqlx::Error> {
-        let (url, statement) = (&self.database.url, sqlx::raw_sql(AssertSqlSafe(sql)));
-        if self.is_sqlite() {
-            SqliteConnection::connect(url).await?.execute(statement).await?;
-        } else {
-            PgConnection::connect(url).await?.execute(statement).await?;
-        }
-        Ok(())
+        self.database.run(sql).await
     }
 
     fn is_sqlite(&self) -> bool {
-        self.database.url.starts_with("sqlite:")
+        self.database.is_sqlite()
     }
 
     /// Takes away what the database itself refuses, so that damage can be done.
@@ -70,7 +63,7 @@ impl Books {
 
 async fn sound_books() -> Books {
     let database = Database::fresh().await;
-    let store: Arc<dyn store::Database> = if database.url.starts_with("sqlite:") {
+    let store: Arc<dyn store::Database> = if database.is_sqlite() {
         Arc::new(SqliteStore::open(&database.url).await.unwrap())
     } else {
         Arc::new(PostgresStore::open(std::slice::from_ref(&database.url)).await.unwrap())

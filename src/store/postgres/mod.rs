@@ -12,6 +12,7 @@ mod reads;
 mod rows;
 mod servers;
 mod transaction;
+mod transfer;
 mod write;
 
 use async_trait::async_trait;

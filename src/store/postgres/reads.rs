@@ -147,7 +147,7 @@ const CHANGES_OF_ACCOUNT: &str =
 
 const ENROLMENT: &str = "SELECT row_to_json(enrolments)::text FROM enrolments WHERE token_hash = $1";
 
-const RULES_TEXT: &str = "SELECT text FROM rule_sets WHERE version = $1";
+pub(super) const RULES_TEXT: &str = "SELECT text FROM rule_sets WHERE version = $1";
 
 const LATEST_BATCH: &str = "SELECT max(committed_at) FROM batches";
 

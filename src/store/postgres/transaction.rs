@@ -42,6 +42,20 @@ pub(super) const SNAPSHOT: &str = "
     SET LOCAL statement_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
+/// One moment of everything, for as long as a copy of it takes. It lies idle while the copy is written.
+pub(super) const COPIED: &str = "
+    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL idle_in_transaction_session_timeout = 0";
+
+/// What a copy is written in, all of it. It lies idle while the copied database is read.
+pub(super) const INTAKE: &str = "
+    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SET LOCAL lock_timeout = '3s';
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL idle_in_transaction_session_timeout = 0;
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
+
 /// Looking at the tables, and bringing them up to date.
 pub(super) const OPENING: &str = "
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;

@@ -31,9 +31,14 @@ enum Offenders {
 
 pub(super) async fn audit(readers: &SqlitePool) -> Result<Vec<AuditCheck>, StoreError> {
     let mut snapshot = readers.begin().await.map_err(store_error)?;
+    run_all(&mut snapshot).await
+}
+
+/// In the caller's transaction.
+pub(super) async fn run_all(snapshot: &mut SqliteConnection) -> Result<Vec<AuditCheck>, StoreError> {
     let mut checks = Vec::with_capacity(books::CHECKS.len() + limits::CHECKS.len());
     for check in books::CHECKS.iter().chain(limits::CHECKS) {
-        checks.push(run(&mut snapshot, check).await?);
+        checks.push(run(&mut *snapshot, check).await?);
     }
     Ok(checks)
 }

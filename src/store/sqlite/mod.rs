@@ -4,11 +4,13 @@
 //! is wanted, [`write`] one text for all that changed. Rows travel as JSON in the shape of the domain's structs.
 
 mod audit;
+mod backup;
 mod load;
 mod probe;
 mod reads;
 mod rows;
 mod servers;
+mod transfer;
 mod write;
 
 use std::fs::OpenOptions;

@@ -170,7 +170,7 @@ const CHANGES_OF_ACCOUNT: &str = list!(change_row!(), "account_changes WHERE acc
 
 const ENROLMENT: &str = concat!("SELECT ", enrolment_row!(), " FROM enrolments WHERE token_hash = ?1");
 
-const RULES_TEXT: &str = "SELECT text FROM rule_sets WHERE version = ?1";
+pub(super) const RULES_TEXT: &str = "SELECT text FROM rule_sets WHERE version = ?1";
 
 const LATEST_BATCH: &str = "SELECT max(committed_at) FROM batches";
 

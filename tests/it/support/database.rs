@@ -5,7 +5,7 @@
 
 use std::thread;
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use vna_partner::clock;
@@ -23,10 +23,7 @@ impl Database {
     pub async fn fresh() -> Self {
         let folder = tempfile::tempdir().unwrap();
         match variable("VNA_TEST_STORE").as_deref().unwrap_or("sqlite") {
-            "sqlite" => {
-                let url = format!("sqlite://{}", folder.path().join("books.db").display());
-                Self { url, folder, cluster: None }
-            }
+            "sqlite" => Self::sqlite(folder),
             "postgres" => {
                 let cluster = variable("VNA_TEST_POSTGRES").unwrap();
                 let name = fresh_name();
@@ -36,6 +33,31 @@ impl Database {
             }
             other => panic!("VNA_TEST_STORE is `{other}`; there are sqlite and postgres"),
         }
+    }
+
+    /// An SQLite file, whatever this run is about.
+    pub fn file() -> Self {
+        Self::sqlite(tempfile::tempdir().unwrap())
+    }
+
+    fn sqlite(folder: TempDir) -> Self {
+        let url = format!("sqlite://{}", folder.path().join("books.db").display());
+        Self { url, folder, cluster: None }
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        self.cluster.is_none()
+    }
+
+    /// Statements that the program itself never makes.
+    pub async fn run(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let statements = sqlx::raw_sql(AssertSqlSafe(sql));
+        if self.is_sqlite() {
+            SqliteConnection::connect(&self.url).await?.execute(statements).await?;
+        } else {
+            PgConnection::connect(&self.url).await?.execute(statements).await?;
+        }
+        Ok(())
     }
 }
 

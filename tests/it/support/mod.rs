@@ -14,6 +14,7 @@ mod server;
 pub use answer::Answer;
 pub use bodies::*;
 pub use browser::Browser;
+pub use database::Database;
 pub use leap::{Leap, sign};
 pub use operator::{Operator, account};
 pub use server::{ADMIN_KEY, KEY, START, Server, Setup};

@@ -262,7 +262,7 @@ impl Setup {
         self.start_on(Arc::new(Database::fresh().await)).await
     }
 
-    async fn start_on(self, store: Arc<Database>) -> Server {
+    pub async fn start_on(self, store: Arc<Database>) -> Server {
         let settings = self.settings(&store);
         let limits = self.limits;
         let (clock, hands) = Clock::manual(self.start);
