@@ -111,7 +111,8 @@ async fn is_up_to_date(connection: &mut PgConnection) -> Result<bool, StoreError
 #[async_trait]
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
-        Ok(Box::new(PostgresBatch { connection: self.writers.begin_batch().await? }))
+        let connection = self.writers.begin_batch().await?;
+        Ok(Box::new(PostgresBatch { connection, writers: self.writers.clone() }))
     }
 
     /// Takes the batches' lock first: a commit that is still under way has it. What is found is written once more: where
@@ -119,18 +120,20 @@ impl Store for PostgresStore {
     /// only a commit of our own waits for that.
     async fn was_committed(&self, batch: TrackingId) -> Result<bool, StoreError> {
         let mut transaction = self.writers.begin(transaction::BATCH).await?;
-        let found = query("UPDATE batches SET committed_at = committed_at WHERE id = $1::uuid")
-            .bind(batch.to_string())
-            .execute(&mut *transaction)
-            .await
-            .map_err(store_error)?;
-        transaction.commit().await.map_err(store_error)?;
-        Ok(found.rows_affected() > 0)
+        let ask = async {
+            let found = query("UPDATE batches SET committed_at = committed_at WHERE id = $1::uuid")
+                .bind(batch.to_string())
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(found.rows_affected() > 0)
+        };
+        self.writers.watch(async { ask.await.map_err(store_error) }).await
     }
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
         let mut connection = self.readers.begin(transaction::READ).await?;
-        let rows: Vec<String> = query_scalar(
+        let overdue = query_scalar(
             "SELECT json_build_object('kind', kind, 'key', key)::text
              FROM (SELECT kind, key, due_at FROM events
                    WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2) overdue
@@ -138,9 +141,8 @@ impl Store for PostgresStore {
         )
         .bind(at.0)
         .bind(limit)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(store_error)?;
+        .fetch_all(&mut *connection);
+        let rows: Vec<String> = self.readers.watch(async { overdue.await.map_err(store_error) }).await?;
         rows.iter().map(|row| parse(row)).collect()
     }
 
@@ -196,20 +198,22 @@ impl Store for PostgresStore {
 
 struct PostgresBatch {
     connection: PoolConnection<Postgres>,
+    writers: Hosts,
 }
 
 #[async_trait]
 impl Batch for PostgresBatch {
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
-        load::load(&mut self.connection, wanted).await
+        self.writers.watch(load::load(&mut self.connection, wanted)).await
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        write::write(&mut self.connection, changes).await
+        self.writers.watch(write::write(&mut self.connection, changes)).await
     }
 
     async fn commit(mut self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
-        transaction::commit(&mut self.connection, batch, at).await.map_err(store_error)
+        let commit = async { transaction::commit(&mut self.connection, batch, at).await.map_err(store_error) };
+        self.writers.watch(commit).await
     }
 }
 
