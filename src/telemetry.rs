@@ -27,6 +27,8 @@ pub const BATCH_COMMANDS: &str = "vna_batch_commands";
 pub const QUEUE_DEPTH: &str = "vna_queue_depth";
 /// Gauge, servers seen lately on this server's database that decide by other rules or settings than this one.
 pub const DISSENTING_SERVERS: &str = "vna_dissenting_servers";
+/// Gauge, commands in the second lane: others hold what they name.
+pub const COMMANDS_HELD: &str = "vna_commands_held";
 /// Histogram, seconds from a batch's first statement to the end of its commit.
 pub const COMMIT_SECONDS: &str = "vna_commit_seconds";
 
@@ -111,6 +113,7 @@ fn install_recorder() -> PrometheusHandle {
     describe_histogram!(BATCH_COMMANDS, "Commands that one commit held");
     describe_gauge!(QUEUE_DEPTH, "Requests that wait for the writer");
     describe_gauge!(DISSENTING_SERVERS, "Servers of this database that decide by other rules or settings");
+    describe_gauge!(COMMANDS_HELD, "Commands that wait for what others hold");
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Time from a batch's first statement to the end of its commit");
     handle
 }

@@ -22,7 +22,6 @@ mod sample;
 mod servers;
 mod startup;
 mod stored;
-mod targets;
 mod windows;
 
 use clap::Parser;

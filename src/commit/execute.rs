@@ -1,18 +1,36 @@
-//! One batch inside one transaction: load, decide, load what was missing, decide again, write.
+//! One batch inside one transaction: lock, load, decide, load what was missing, decide again, write.
 
-use crate::decide::{Context, Outcome, Request, State, Wanted, decide_batch};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::decide::{Context, Lock, Outcome, PutBack, Request, State, decide_batch};
 use crate::domain::Decision;
-use crate::store::{Batch, StoreError};
+use crate::store::{Batch, Store, StoreError};
 
 /// Rounds of loading before a batch is given up. Each command needs three or four at most; commands of one batch may
 /// need one after the other's, but load together.
 const MAX_ROUNDS: usize = 64;
+
+/// How long a command waits in all for what others hold, before its caller is told to come again.
+pub(super) const HELD_AT_MOST: Duration = Duration::from_secs(3);
+
+/// Pause before what is still held is tried again.
+pub(super) const TRY_AGAIN_AFTER: Duration = Duration::from_millis(3);
 
 /// Why a batch was not carried out. Its transaction is to be dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A row that the batch's commands write is held by another client of the database.
+    #[error("{why}")]
+    Held {
+        /// All that the batch has locked.
+        behind: BTreeSet<Lock>,
+        why: StoreError,
+    },
     /// A defect of ours: the core asked for nothing new or for too much, or something panicked.
     #[error("the batch could not be decided: {0}")]
     Undecided(&'static str),
@@ -20,36 +38,121 @@ pub enum ExecuteError {
 
 /// What a batch came to, written and not committed yet.
 #[derive(Debug)]
-pub struct Executed {
+pub struct Executed<T> {
     /// One per request, in order.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<T>,
     pub decisions: Vec<Decision>,
 }
 
 /// Decides `requests` in order over what the transaction's store holds, and writes the changes. The caller commits.
 ///
 /// # Errors
+/// [`ExecuteError`], also where others hold something that they name; then nothing of the batch may be committed.
+pub async fn execute(
+    batch: &mut dyn Batch,
+    context: &Context,
+    requests: &[Request],
+) -> Result<Executed<Outcome>, ExecuteError> {
+    let (state, outcomes) = decide(batch, context, requests, &BTreeSet::new()).await?;
+    match outcomes.into_iter().collect::<Result<Vec<Outcome>, PutBack>>() {
+        Ok(outcomes) => write(batch, state, outcomes).await,
+        Err(PutBack { behind }) => Err(ExecuteError::Held { behind, why: held() }),
+    }
+}
+
+fn held() -> StoreError {
+    StoreError::Held("another transaction does not end".to_owned())
+}
+
+/// A transaction in which nobody else can add a person: for many accounts at once.
+///
+/// # Errors
+/// [`StoreError`], where somebody else does the same for three seconds.
+pub async fn begin_with_the_directory(store: &dyn Store) -> Result<Box<dyn Batch>, StoreError> {
+    let directory = Lock::whole_directory();
+    let until = Instant::now() + HELD_AT_MOST;
+    loop {
+        let mut batch = store.begin().await?;
+        if batch.is_alone() {
+            return Ok(batch);
+        }
+        batch.make_locks(&directory).await?;
+        match batch.wait_for(&directory).await {
+            Ok(()) => return Ok(batch),
+            Err(StoreError::Held(_)) if Instant::now() < until => {}
+            Err(error) => return Err(error),
+        }
+        batch.roll_back().await;
+    }
+}
+
+/// The same, but what names something that others hold, or one of `held`, is put back: the rest goes on without it.
+///
+/// # Errors
 /// [`ExecuteError`]; then nothing of the batch may be committed.
-pub async fn execute(batch: &mut dyn Batch, context: &Context, requests: &[Request]) -> Result<Executed, ExecuteError> {
-    let horizon = requests.iter().map(|request| request.received_at).max().unwrap_or_default();
-    let mut state = State::until(horizon);
-    let mut wanted = Wanted::for_requests(context, requests);
+pub(super) async fn execute_what_can_be(
+    batch: &mut dyn Batch,
+    context: &Context,
+    requests: &[Request],
+    held: &BTreeSet<Lock>,
+) -> Result<Executed<Result<Outcome, PutBack>>, ExecuteError> {
+    let (state, outcomes) = decide(batch, context, requests, held).await?;
+    write(batch, state, outcomes).await
+}
+
+type Decided = (State, Vec<Result<Outcome, PutBack>>);
+
+async fn decide(
+    batch: &mut dyn Batch,
+    context: &Context,
+    requests: &[Request],
+    held: &BTreeSet<Lock>,
+) -> Result<Decided, ExecuteError> {
+    let mut state = State::for_requests(context, requests).without(held);
+    if batch.is_alone() {
+        state = state.alone();
+    }
     for _ in 0..MAX_ROUNDS {
+        if lock(batch, &mut state).await? {
+            state = state.read_again();
+        }
+        let wanted = state.take_wanted();
         if !wanted.is_empty() {
             let loaded = batch.load(&wanted).await?;
             state.absorb(&wanted, loaded);
         }
         if let Ok(outcomes) = decide_batch(context, &mut state, requests) {
-            let mut changes = state.into_changes();
-            if !changes.is_empty() {
-                batch.write(&changes).await?;
-            }
-            return Ok(Executed { outcomes, decisions: std::mem::take(&mut changes.decisions) });
+            return Ok((state, outcomes));
         }
-        wanted = state.take_wanted();
-        if wanted.is_empty() {
+        if !state.wants_more() {
             return Err(ExecuteError::Undecided("something is missing that nobody asked for"));
         }
     }
     Err(ExecuteError::Undecided("it needed too many rounds of loading"))
+}
+
+/// Asks for the locks that the state wants; whether there were any.
+async fn lock(batch: &mut dyn Batch, state: &mut State) -> Result<bool, StoreError> {
+    let wanted = state.locks_to_ask();
+    if wanted.is_empty() {
+        return Ok(false);
+    }
+    let absent = state.locked(batch.lock(&wanted).await?);
+    if !absent.is_empty() {
+        batch.make_locks(&absent).await?;
+        state.locked(batch.lock(&absent).await?);
+    }
+    Ok(true)
+}
+
+async fn write<T>(batch: &mut dyn Batch, state: State, outcomes: Vec<T>) -> Result<Executed<T>, ExecuteError> {
+    let behind = state.granted().clone();
+    let mut changes = state.into_changes();
+    if !changes.is_empty() {
+        batch.write(&changes).await.map_err(|error| match error {
+            why @ StoreError::Held(_) => ExecuteError::Held { behind, why },
+            error => error.into(),
+        })?;
+    }
+    Ok(Executed { outcomes, decisions: std::mem::take(&mut changes.decisions) })
 }

@@ -1,14 +1,18 @@
-//! The engine: one queue, one writer, one commit for all that waits.
+//! The engine: one queue, one commit for all that waits.
 //!
 //! Callers hand in a [`Request`] and wait for its [`Outcome`]; by the time they hear of it, it is durable. The writer
 //! takes all that waits, up to [`Limits::batch`], loads what the batch touches, runs the core over it in order, writes,
 //! and commits once. A lone request is a batch of one and waits for nothing; under load the batches grow by themselves.
+//!
+//! What names something that another server's batch, or another client of the database, holds goes to a second lane and
+//! is tried again there, so that it delays nobody else ([`lanes`]).
 //!
 //! The writer is a task of its own, so a caller that hangs up cancels nothing, and ledger work is never under a timeout.
 //! Only this module waits for a store's transaction; only `decide` decides what is in it.
 
 mod execute;
 mod housekeeping;
+mod lanes;
 mod writer;
 
 use std::sync::Arc;
@@ -22,7 +26,9 @@ use crate::decide::{Context, Outcome, Request};
 use crate::store::Store;
 use crate::telemetry;
 
-pub use execute::{ExecuteError, execute};
+use self::writer::Writer;
+
+pub use execute::{ExecuteError, Executed, begin_with_the_directory, execute};
 
 /// Bounds of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +59,9 @@ pub enum SubmitError {
     /// The store does not answer. Worth a retry.
     #[error("the store is unavailable")]
     Unavailable,
+    /// Others held what the command names for too long; nothing was written. Worth a retry.
+    #[error("somebody else holds what the command names")]
+    Held,
     /// The store refused this command alone, or its data cannot be read.
     #[error("the command failed in the store")]
     Failed,
@@ -86,7 +95,8 @@ impl Engine {
         let (queue, waiting) = mpsc::channel(limits.queue);
         let (stop, stopping) = watch::channel(false);
         let engine = Self { queue, context: context.clone() };
-        let writer = tokio::spawn(writer::run(store.clone(), context, waiting, limits, stopping.clone()));
+        let hand = Writer { store: store.clone(), context };
+        let writer = tokio::spawn(lanes::run(hand, waiting, limits, stopping.clone()));
         let housekeeping = tokio::spawn(housekeeping::run(store, engine.clone(), clock, stopping));
         (engine, Running { stop, writer, housekeeping })
     }

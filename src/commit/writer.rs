@@ -1,20 +1,22 @@
-//! The one task that writes.
+//! Carrying out a batch: the attempts, what they fail with, and the answers.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::execute::{ExecuteError, Executed, execute};
-use super::{Limits, SubmitError, Waiting, note_depth};
+use super::execute::{ExecuteError, Executed, HELD_AT_MOST, execute_what_can_be};
+use super::{SubmitError, Waiting};
 use crate::clock;
-use crate::decide::{Context, Outcome, Request};
+use crate::decide::{Context, Lock, Outcome, PutBack, Request};
 use crate::domain::{Decision, Timestamp, TrackingId};
-use crate::store::{Store, StoreError};
+use crate::store::{Batch, Store, StoreError};
 use crate::telemetry;
 
 /// How often a commit whose answer was lost is asked after before its callers are told that nothing is known.
@@ -23,91 +25,126 @@ const ASKING_AFTER_A_LOST_COMMIT: u32 = 5;
 /// Pause between two such questions.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-pub(super) async fn run(
-    store: Arc<dyn Store>,
-    context: Arc<Context>,
-    mut queue: mpsc::Receiver<Waiting>,
-    limits: Limits,
-    mut stopping: watch::Receiver<bool>,
-) {
-    let writer = Writer { store, context };
-    let mut waiting = Vec::with_capacity(limits.batch);
-    loop {
-        tokio::select! {
-            biased;
-            // Either branch may be dropped half-way: taking from a queue and watching a flag lose nothing.
-            _ = stopping.wait_for(|stop| *stop), if !queue.is_closed() => {
-                queue.close();
-                continue;
-            }
-            taken = queue.recv_many(&mut waiting, limits.batch) => {
-                if taken == 0 {
-                    return;
-                }
-            }
+/// Who waits, in their request's span; nobody once they were answered.
+struct Caller {
+    span: Span,
+    answer: Option<oneshot::Sender<Result<Outcome, SubmitError>>>,
+}
+
+impl Caller {
+    fn tell(&mut self, result: Result<Outcome, SubmitError>) {
+        if let Some(answer) = self.answer.take() {
+            // Whoever hung up does not hear it; it is durable all the same.
+            drop(answer.send(result));
         }
-        note_depth(queue.len());
-        writer.carry_out(std::mem::take(&mut waiting)).await;
     }
 }
 
-/// Who waits, in their request's span; `None` once they were answered.
-type Caller = (Span, Option<oneshot::Sender<Result<Outcome, SubmitError>>>);
+/// Commands that stand next to each other in a batch, tried together.
+struct Part {
+    range: Range<usize>,
+    /// The same part was refused before: once more would be no help.
+    again: bool,
+}
 
-struct Writer {
-    store: Arc<dyn Store>,
-    context: Arc<Context>,
+/// A command that could not have its turn, with its place in the batch and the locks that it names.
+pub(super) struct Late {
+    pub place: usize,
+    pub waiting: Waiting,
+    pub behind: BTreeSet<Lock>,
+}
+
+#[derive(Clone)]
+pub(super) struct Writer {
+    pub store: Arc<dyn Store>,
+    pub context: Arc<Context>,
 }
 
 impl Writer {
-    /// Carries out a batch and answers everybody in it. A batch that fails is split until only the guilty command fails.
-    async fn carry_out(&self, waiting: Vec<Waiting>) {
+    /// Carries out a batch and answers everybody in it, but for those whose locks others hold or who name one of `held`:
+    /// they come back, in order. A batch that fails is split until only the guilty command fails. It begins by waiting its
+    /// turn for `expected`, which is what these commands are known to name; nothing, where they are new.
+    pub(super) async fn carry_out(
+        &self,
+        waiting: Vec<Waiting>,
+        expected: &BTreeSet<Lock>,
+        held: &BTreeSet<Lock>,
+    ) -> Vec<Late> {
+        let until = Instant::now() + HELD_AT_MOST;
         let (requests, mut callers): (Vec<Request>, Vec<Caller>) =
-            waiting.into_iter().map(|one| (one.request, (one.caller, Some(one.answer)))).unzip();
-        let mut parts: Vec<_> = std::iter::once(0..requests.len()).collect();
-        while let Some(part) = parts.pop() {
-            let results = match self.commit(&requests[part.clone()]).await {
-                Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-                Err(failure) if failure.is_the_stores() => {
-                    failure.log(&requests[part.clone()], &callers[part.clone()]);
-                    vec![Err(SubmitError::Unavailable); part.len()]
+            waiting.into_iter().map(|one| (one.request, Caller { span: one.caller, answer: Some(one.answer) })).unzip();
+        let mut held = held.clone();
+        let mut late = BTreeMap::new();
+        let mut parts = vec![Part { range: 0..requests.len(), again: false }];
+        while let Some(Part { range, again }) = parts.pop() {
+            let failure = match self.commit(&requests[range.clone()], expected, &held).await {
+                Ok(outcomes) => {
+                    for (place, outcome) in range.zip(outcomes) {
+                        match outcome {
+                            Ok(outcome) => callers[place].tell(Ok(outcome)),
+                            Err(PutBack { behind }) => {
+                                held.extend(behind.iter().cloned());
+                                late.insert(place, behind);
+                            }
+                        }
+                    }
+                    continue;
                 }
-                Err(failure) if part.len() == 1 => {
-                    failure.log(&requests[part.clone()], &callers[part.clone()]);
-                    vec![Err(SubmitError::Failed)]
+                Err(failure) => failure,
+            };
+            let error = match failure.consequence(range.len(), again, until) {
+                Consequence::Fails(error) => error,
+                Consequence::WaitsBehind(behind) => {
+                    held.extend(behind.iter().cloned());
+                    late.insert(range.start, behind);
+                    continue;
                 }
-                Err(failure) => {
+                Consequence::IsTriedAgain => {
+                    parts.push(Part { range, again: true });
+                    continue;
+                }
+                Consequence::IsSplit => {
                     tracing::warn!(
-                        error = %failure.error, commands = part.len(), batch = %failure.batch,
+                        error = %failure.error, commands = range.len(), batch = %failure.batch,
                         "a batch was not committed and is split to find the guilty command"
                     );
-                    let middle = part.start + part.len() / 2;
+                    let middle = range.start + range.len() / 2;
                     // The first half is on top: the order of the queue stays the order of the commits.
-                    parts.push(middle..part.end);
-                    parts.push(part.start..middle);
+                    parts.push(Part { range: middle..range.end, again: false });
+                    parts.push(Part { range: range.start..middle, again: false });
                     continue;
                 }
             };
-            for ((_, answer), result) in callers[part].iter_mut().zip(results) {
-                if let Some(answer) = answer.take() {
-                    // Whoever hung up does not hear it; it is durable all the same.
-                    drop(answer.send(result));
-                }
-            }
+            failure.log(&requests[range.clone()], &callers[range.clone()]);
+            callers[range].iter_mut().for_each(|caller| caller.tell(Err(error)));
         }
+        let all = requests.into_iter().zip(callers).enumerate();
+        all.filter_map(|(place, (request, caller))| {
+            let behind = late.remove(&place)?;
+            let waiting = Waiting { request, caller: caller.span, answer: caller.answer? };
+            Some(Late { place, waiting, behind })
+        })
+        .collect()
     }
 
-    async fn commit(&self, requests: &[Request]) -> Result<Vec<Outcome>, Failure> {
+    async fn commit(
+        &self,
+        requests: &[Request],
+        expected: &BTreeSet<Lock>,
+        held: &BTreeSet<Lock>,
+    ) -> Result<Vec<Result<Outcome, PutBack>>, Failure> {
         let started = Instant::now();
         let batch_id = clock::fresh_id();
         let at = requests.iter().map(|request| request.received_at).max().unwrap_or_default();
         // A panic must cost its own command only: without the writer, nobody would be answered any more.
-        let attempt = AssertUnwindSafe(self.attempt(batch_id, at, requests)).catch_unwind().await;
+        let attempt = AssertUnwindSafe(self.attempt(batch_id, at, requests, expected, held)).catch_unwind().await;
         match attempt.unwrap_or(Err(ExecuteError::Undecided("a panic"))) {
             Ok(executed) => {
-                metrics::histogram!(telemetry::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
-                metrics::histogram!(telemetry::BATCH_COMMANDS)
-                    .record(u32::try_from(requests.len()).unwrap_or(u32::MAX));
+                let commands = executed.outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+                if commands > 0 {
+                    metrics::histogram!(telemetry::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
+                    metrics::histogram!(telemetry::BATCH_COMMANDS).record(u32::try_from(commands).unwrap_or(u32::MAX));
+                }
                 executed.decisions.iter().for_each(count);
                 Ok(executed.outcomes)
             }
@@ -115,13 +152,26 @@ impl Writer {
         }
     }
 
-    async fn attempt(&self, id: TrackingId, at: Timestamp, requests: &[Request]) -> Result<Executed, ExecuteError> {
+    async fn attempt(
+        &self,
+        id: TrackingId,
+        at: Timestamp,
+        requests: &[Request],
+        expected: &BTreeSet<Lock>,
+        held: &BTreeSet<Lock>,
+    ) -> Result<Executed<Result<Outcome, PutBack>>, ExecuteError> {
         let mut batch = self.store.begin().await?;
-        let executed = execute(&mut *batch, &self.context, requests).await?;
+        let executed = match self.execute(&mut *batch, requests, expected, held).await {
+            Ok(executed) if executed.outcomes.iter().any(Result::is_ok) => executed,
+            nothing_to_commit => {
+                batch.roll_back().await;
+                return nothing_to_commit;
+            }
+        };
         match batch.commit(id, at).await {
             Ok(()) => Ok(executed),
             // A commit whose answer was lost is unknown, not failed: the batch's own id tells.
-            Err(StoreError::Unavailable(error)) if self.was_committed(id).await => {
+            Err(StoreError::Unavailable(error)) if self.was_committed(id, at).await => {
                 tracing::warn!(error, batch = %id, "a commit's answer was lost, and the commit was found");
                 Ok(executed)
             }
@@ -129,9 +179,26 @@ impl Writer {
         }
     }
 
-    async fn was_committed(&self, id: TrackingId) -> bool {
+    async fn execute(
+        &self,
+        batch: &mut dyn Batch,
+        requests: &[Request],
+        expected: &BTreeSet<Lock>,
+        held: &BTreeSet<Lock>,
+    ) -> Result<Executed<Result<Outcome, PutBack>>, ExecuteError> {
+        if !expected.is_empty() {
+            match batch.wait_for(expected).await {
+                // What stays held for longer than a batch takes is let alone; the rest need not wait for it.
+                Ok(()) | Err(StoreError::Held(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        execute_what_can_be(batch, &self.context, requests, held).await
+    }
+
+    async fn was_committed(&self, id: TrackingId, at: Timestamp) -> bool {
         for _ in 0..ASKING_AFTER_A_LOST_COMMIT {
-            match self.store.was_committed(id).await {
+            match self.store.was_committed(id, at).await {
                 Ok(found) => return found,
                 Err(error) => tracing::warn!(%error, batch = %id, "asking after a lost commit failed"),
             }
@@ -147,20 +214,38 @@ struct Failure {
     error: ExecuteError,
 }
 
+/// What a failure means for the commands of its part.
+enum Consequence {
+    Fails(SubmitError),
+    /// The part is one command, whose row somebody holds.
+    WaitsBehind(BTreeSet<Lock>),
+    IsTriedAgain,
+    IsSplit,
+}
+
 impl Failure {
-    /// Whether the store does not serve and nobody in the batch is at fault; else somebody is.
-    fn is_the_stores(&self) -> bool {
-        match self.error {
-            ExecuteError::Store(StoreError::Unavailable(_)) => true,
-            ExecuteError::Store(StoreError::Conflict(_) | StoreError::Corrupt(_)) | ExecuteError::Undecided(_) => false,
+    fn consequence(&self, commands: usize, again: bool, until: Instant) -> Consequence {
+        match &self.error {
+            ExecuteError::Store(StoreError::Unavailable(_)) => Consequence::Fails(SubmitError::Unavailable),
+            // Where one row after the other is held, as by a lock on a whole table, the search for the innocent ends, too.
+            ExecuteError::Held { .. } | ExecuteError::Store(StoreError::Held(_)) if Instant::now() >= until => {
+                Consequence::Fails(SubmitError::Held)
+            }
+            ExecuteError::Held { behind, .. } if commands == 1 => Consequence::WaitsBehind(behind.clone()),
+            // Another server may have been faster: what it has written is read this time.
+            ExecuteError::Store(StoreError::Conflict(_)) if commands == 1 && !again => Consequence::IsTriedAgain,
+            _ if commands == 1 => Consequence::Fails(SubmitError::Failed),
+            _ => Consequence::IsSplit,
         }
     }
 
     /// A line for each caller who gets no answer, with the caller's request id.
     fn log(&self, requests: &[Request], callers: &[Caller]) {
         let (error, batch) = (&self.error, self.batch);
-        for (request, (caller, _)) in requests.iter().zip(callers) {
-            caller.in_scope(|| tracing::error!(%error, command = %request.id, %batch, "a command was not committed"));
+        for (request, caller) in requests.iter().zip(callers) {
+            caller
+                .span
+                .in_scope(|| tracing::error!(%error, command = %request.id, %batch, "a command was not committed"));
         }
     }
 }

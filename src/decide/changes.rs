@@ -1,6 +1,6 @@
 //! What a batch writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::wanted::{IdempotencyKey, IdempotencyRecord};
 use crate::domain::subject::ReleaseNode;
@@ -15,6 +15,8 @@ use crate::domain::{
 pub struct Changes {
     pub persons: BTreeMap<PersonId, Person>,
     pub accounts: BTreeMap<AccountId, Account>,
+    /// Those of `accounts` that were not there before.
+    pub opened: BTreeSet<AccountId>,
     pub subjects: BTreeMap<SubjectKey, Subject>,
     pub series: BTreeMap<SeriesKey, Series>,
     pub events: BTreeMap<EventRef, Event>,
@@ -46,6 +48,15 @@ impl Changes {
             && self.idempotency.is_empty()
             && self.decisions.is_empty()
             && self.account_changes.is_empty()
+    }
+
+    /// Accounts that were there before, as they now are.
+    pub fn changed_accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values().filter(|account| !self.opened.contains(&account.id))
+    }
+
+    pub fn opened_accounts(&self) -> impl Iterator<Item = &Account> {
+        self.opened.iter().filter_map(|id| self.accounts.get(id))
     }
 
     /// The release tree's changes as rows.

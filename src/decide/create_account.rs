@@ -108,7 +108,10 @@ pub fn find_persons(
     person: &PersonalData,
     documents: &[Document],
 ) -> Result<Result<Vec<Person>, &'static str>, Missing> {
-    let found = state.persons_found_by(&directory_keys(person, documents))?;
+    let keys = directory_keys(person, documents);
+    let locked = state.lock_directory(&keys);
+    let found = state.persons_found_by(&keys)?;
+    locked?;
     if found.iter().any(|other| other.contradicts(person, documents)) {
         return Ok(Err("a document's number is known under another birth date"));
     }

@@ -1,14 +1,13 @@
 //! A first guess of what a batch will need. It saves rounds of loading and decides nothing.
 
 use super::command::{Action, Command, Field, Request};
-use super::{Context, IdempotencyKey, Wanted};
+use super::{Context, IdempotencyKey, Lock, Wanted};
 use crate::domain::person::directory_keys;
 use crate::domain::{AccountId, Document, PersonalData, SubjectKey, SubjectKind, Timestamp, TrackingId};
 
 impl Wanted {
     /// What `requests` name outright.
-    pub fn for_requests(context: &Context, requests: &[Request]) -> Self {
-        let horizon = requests.iter().map(|request| request.received_at).max().unwrap_or_default();
+    pub fn for_requests(context: &Context, requests: &[Request], horizon: Timestamp) -> Self {
         let mut wanted = Self::default();
         for request in requests {
             wanted.name(context, request, horizon);
@@ -83,7 +82,9 @@ impl Wanted {
 
     fn name_person(&mut self, person: Option<&PersonalData>, documents: &[Document]) {
         if let Some(person) = person {
-            self.directory.extend(directory_keys(person, documents));
+            let keys = directory_keys(person, documents);
+            self.locks.extend(keys.iter().map(Lock::directory));
+            self.directory.extend(keys);
         }
     }
 }

@@ -16,6 +16,7 @@ mod crediting;
 mod enrol;
 mod fields;
 mod hints;
+mod lock;
 mod operate;
 mod posting;
 mod reverse;
@@ -30,6 +31,7 @@ use crate::rules::RuleSet;
 
 pub use changes::{Changes, NodeKey};
 pub use command::{Command, Request};
+pub use lock::{Lock, LockKind, Locked, PutBack};
 pub use outcome::Outcome;
 pub use state::{Missing, State};
 pub use wanted::{
@@ -48,19 +50,35 @@ pub struct Context {
     pub display_prefix: String,
 }
 
-/// Decides `requests` in order. The state then holds what to write.
+/// Decides `requests` in order. The state then holds what to write. A request that names what others hold is put back,
+/// and so is each later one that names what it names; the rest is decided without them.
 ///
 /// # Errors
-/// [`Missing`] where something is not loaded; all that could be told to be missing is then wanted, of every request.
-pub fn decide_batch(context: &Context, state: &mut State, requests: &[Request]) -> Result<Vec<Outcome>, Missing> {
-    state.start_over();
-    let mut outcomes = Vec::with_capacity(requests.len());
-    for request in requests {
-        if let Ok(outcome) = decide(context, state, request) {
-            outcomes.push(outcome);
+/// [`Missing`] where something is not loaded or not locked; all that could be told to be missing is then wanted, of every
+/// request.
+pub fn decide_batch(
+    context: &Context,
+    state: &mut State,
+    requests: &[Request],
+) -> Result<Vec<Result<Outcome, PutBack>>, Missing> {
+    loop {
+        state.start_over();
+        let mut outcomes = Vec::with_capacity(requests.len());
+        let mut put_back = false;
+        for (place, request) in requests.iter().enumerate() {
+            match state.begin_command(place) {
+                Err(earlier) => outcomes.push(Err(earlier)),
+                Ok(()) => match decide(context, state, request) {
+                    Ok(outcome) => outcomes.push(Ok(outcome)),
+                    Err(Missing) => put_back |= state.put_back(),
+                },
+            }
         }
+        if !put_back {
+            return if outcomes.len() == requests.len() { Ok(outcomes) } else { Err(Missing) };
+        }
+        // What was put back may have left traces of a half-made decision.
     }
-    if outcomes.len() == requests.len() { Ok(outcomes) } else { Err(Missing) }
 }
 
 /// Decides one request.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::command::Field;
 use super::outcome::Outcome;
-use super::{Context, Missing, State};
+use super::{Context, Lock, Missing, State};
 use crate::domain::person::SenderKey;
 use crate::domain::{
     Account, AccountId, Authorization, AuthorizationState, Counted, Currency, Event, EventRef, ReleaseKind, SeriesKey,
@@ -29,7 +29,9 @@ pub fn enter(state: &mut State, subjects: &BTreeSet<SubjectKey>, received_at: Ti
 
 /// Gives back what is due on an idle subject. The subject is not dated by it: no decision depends on a sweep.
 pub fn sweep(state: &mut State, subject: &SubjectKey, upto: Timestamp) -> Result<Outcome, Missing> {
+    let locked = state.lock([Lock::from(subject)]);
     let released = expire(state, subject, upto)?;
+    locked?;
     Ok(Outcome::Swept { released })
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::lock::Lock;
 use super::outcome::Outcome;
 use crate::domain::person::DirectoryKey;
 use crate::domain::{
@@ -33,6 +34,8 @@ pub struct Wanted {
     /// By token hash.
     pub enrolments: BTreeSet<String>,
     pub idempotency: BTreeSet<IdempotencyKey>,
+    /// What the batch must have to itself before anything is loaded.
+    pub locks: BTreeSet<Lock>,
 }
 
 /// A moment in a series.
@@ -110,6 +113,7 @@ impl Wanted {
         self.ambiguous.extend(other.ambiguous.iter().copied());
         self.enrolments.extend(other.enrolments.iter().cloned());
         self.idempotency.extend(other.idempotency.iter().cloned());
+        self.locks.extend(other.locks.iter().cloned());
     }
 }
 

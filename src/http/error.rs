@@ -130,6 +130,7 @@ impl From<SubmitError> for HttpError {
             SubmitError::Overloaded => Self::Unavailable("too many calls are waiting; nothing was written"),
             SubmitError::Stopping => Self::Unavailable("the server is stopping; nothing was written"),
             SubmitError::Unavailable => Self::Unavailable("the store does not answer"),
+            SubmitError::Held => Self::Unavailable("somebody else holds what this call needs; nothing was written"),
             SubmitError::Failed => Self::Internal,
         }
     }
@@ -140,7 +141,7 @@ impl From<StoreError> for HttpError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "reading the store failed");
         match error {
-            StoreError::Unavailable(_) => Self::Unavailable("the store does not answer"),
+            StoreError::Unavailable(_) | StoreError::Held(_) => Self::Unavailable("the store does not answer"),
             StoreError::Conflict(_) | StoreError::Corrupt(_) => Self::Internal,
         }
     }

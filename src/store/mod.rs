@@ -6,7 +6,9 @@
 
 use async_trait::async_trait;
 
-use crate::decide::{Changes, Loaded, Wanted};
+use std::collections::BTreeSet;
+
+use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
 pub use reads::*;
@@ -29,6 +31,9 @@ pub enum StoreError {
     /// A constraint refused the write: one of the batch's commands is at fault, or another server was faster.
     #[error("the database refused the write: {0}")]
     Conflict(String),
+    /// Another client of the database holds a row that the write needs: others of the batch may not need it.
+    #[error("a row is held by another client of the database: {0}")]
+    Held(String),
     /// The stored data are not what this version writes.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
@@ -37,11 +42,12 @@ pub enum StoreError {
 /// What a batch of commands needs of a database.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Opens the transaction of one batch, which is the only writer.
+    /// Opens the transaction of one batch.
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError>;
 
-    /// Whether the batch with this id was committed: asked where a commit's answer was lost.
-    async fn was_committed(&self, batch: TrackingId) -> Result<bool, StoreError>;
+    /// Whether the batch with this id and moment was committed: asked where a commit's answer was lost. Where it was not,
+    /// it never will be.
+    async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Subjects that have something due at or before `at`, at most `limit`, the longest overdue first.
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError>;
@@ -65,11 +71,28 @@ impl<T: Store + Reads + Servers + Transfer> Database for T {}
 /// One transaction.
 #[async_trait]
 pub trait Batch: Send {
+    /// Whether nobody else can write before this transaction ends. There is nothing to lock then.
+    fn is_alone(&self) -> bool;
+
+    /// Takes those of `wanted` that nobody else has, until the transaction ends, and waits for none.
+    async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError>;
+
+    /// Makes locks that were absent, for good and for everybody: they can be taken from now on.
+    async fn make_locks(&mut self, absent: &BTreeSet<Lock>) -> Result<(), StoreError>;
+
+    /// Takes all of `wanted`, and waits in turn for those that others have, but not for longer than a batch takes.
+    /// [`StoreError::Held`] where one stays held; then it has taken none.
+    async fn wait_for(&mut self, wanted: &BTreeSet<Lock>) -> Result<(), StoreError>;
+
     /// Loads everything `wanted` names, and says of the rest that it does not exist.
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError>;
 
     /// Writes in a handful of bulk statements, whatever the number of changes.
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError>;
+
+    /// Ends the transaction without a trace, and has let go of its locks when this returns. One that is dropped is rolled
+    /// back, too, some time later.
+    async fn roll_back(self: Box<Self>);
 
     /// Commits under the batch's id, which is written with it.
     async fn commit(self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError>;

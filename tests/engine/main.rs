@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "the properties need more of it")]
 mod bench;
 mod failures;
+mod lanes;
 mod queue;
 mod sweeping;
 mod troubled;

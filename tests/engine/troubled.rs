@@ -1,10 +1,11 @@
 //! A store that fails when it is told to, over a real one.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::{OwnedMutexGuard, Semaphore};
-use vna_partner::decide::{Changes, Loaded, Wanted};
+use vna_partner::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
 use vna_partner::domain::{AccountId, SubjectKey, Timestamp, TrackingId};
 use vna_partner::store::{Batch, Database, Store, StoreError};
 
@@ -21,6 +22,10 @@ pub enum Trouble {
     Spoils(AccountId),
     /// Loading this account panics.
     Panics(AccountId),
+    /// Another transaction has this account's lock.
+    Holds(AccountId),
+    /// Another client has a row that is written with this decision.
+    HoldsARow(TrackingId),
     /// Commits are rolled back, and their answers lost.
     LosesCommits,
     /// Commits are durable, and their answers lost.
@@ -105,12 +110,12 @@ impl Store for TroubledStore {
         }
     }
 
-    async fn was_committed(&self, batch: TrackingId) -> Result<bool, StoreError> {
+    async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError> {
         if matches!(self.trouble(), Trouble::LosesAnswersAndOneQuestion) {
             self.set(Trouble::LosesAnswers);
             return Err(away());
         }
-        self.store.was_committed(batch).await
+        self.store.was_committed(batch, at).await
     }
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
@@ -144,6 +149,36 @@ impl TroubledBatch {
 
 #[async_trait]
 impl Batch for TroubledBatch {
+    /// Asks for locks on every store, so that the engine is seen to wait for them.
+    fn is_alone(&self) -> bool {
+        false
+    }
+
+    async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
+        let Trouble::Holds(account) = self.trouble() else {
+            return self.batch.lock(wanted).await;
+        };
+        let (held, free) =
+            wanted.iter().cloned().partition(|lock| lock.kind == LockKind::Account && lock.key == account.as_str());
+        let locked = self.batch.lock(&free).await?;
+        Ok(Locked { held, ..locked })
+    }
+
+    async fn wait_for(&mut self, wanted: &BTreeSet<Lock>) -> Result<(), StoreError> {
+        match self.trouble() {
+            Trouble::Holds(_) => Err(StoreError::Held("as the test wants it".to_owned())),
+            _ => self.batch.wait_for(wanted).await,
+        }
+    }
+
+    async fn roll_back(self: Box<Self>) {
+        self.batch.roll_back().await;
+    }
+
+    async fn make_locks(&mut self, absent: &BTreeSet<Lock>) -> Result<(), StoreError> {
+        self.batch.make_locks(absent).await
+    }
+
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
         if let Trouble::Panics(account) = self.trouble() {
             assert!(!wanted.accounts.contains(&account), "as the test wants it");
@@ -161,6 +196,9 @@ impl Batch for TroubledBatch {
         match self.trouble() {
             Trouble::Refuses(guilty) if changes.decisions.iter().any(|decision| decision.id == guilty) => {
                 Err(StoreError::Conflict("as the test wants it".to_owned()))
+            }
+            Trouble::HoldsARow(needed) if changes.decisions.iter().any(|decision| decision.id == needed) => {
+                Err(StoreError::Held("as the test wants it".to_owned()))
             }
             _ => self.batch.write(changes).await,
         }

@@ -127,7 +127,7 @@ async fn seed(
     let failed =
         |error: crate::store::StoreError| Failure::refused(format!("{name}: {error}; nothing of it was written"));
     let (mut chunks, reader) = read_ahead(form, file);
-    let mut batch = books.store.begin().await.map_err(failed)?;
+    let mut batch = commit::begin_with_the_directory(&*books.store).await.map_err(failed)?;
     let mut count = Count::default();
     while let Some(chunk) = chunks.recv().await {
         check_currencies(&books.context.policy, name, &chunk)?;

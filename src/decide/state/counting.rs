@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Missing, Release, State};
 use crate::decide::changes::NodeKey;
+use crate::decide::lock::Lock;
 use crate::decide::wanted::PrefixKey;
 use crate::domain::subject::tree;
 use crate::domain::{
@@ -17,12 +18,14 @@ impl State {
         subjects: &BTreeSet<SubjectKey>,
         received_at: Timestamp,
     ) -> Result<Timestamp, Missing> {
+        let locked = self.lock(subjects.iter().map(Lock::from));
         let unknown: Vec<_> = subjects.iter().filter(|key| !self.known.subjects.contains_key(*key)).cloned().collect();
         if !unknown.is_empty() {
             let until = self.horizon.max(received_at);
             self.wanted.subjects.extend(unknown.into_iter().map(|subject| (subject, until)));
             return Err(Missing);
         }
+        locked?;
         let seen = subjects.iter().filter_map(|key| self.subject(key)).map(|subject| subject.last_event_at);
         Ok(seen.max().unwrap_or(received_at).max(received_at))
     }

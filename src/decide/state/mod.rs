@@ -3,15 +3,21 @@
 //! A command reads through [`State`]. What is not loaded yet is noted in [`Wanted`] and reported as [`Missing`]; the
 //! caller then loads all that is wanted in bulk and decides the whole batch again from the start, which a pure core
 //! allows. So no command has to know beforehand what it will need, and a guess ([`Wanted::for_requests`]) is only speed.
+//!
+//! Where several servers write one database, a command also names what it must have to itself ([`State::lock`]). Locks
+//! are asked for as they become known; all that was read before is then read again, because others could write it.
 
 mod counting;
+mod locking;
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
+use self::locking::Locks;
 use super::changes::Changes;
 use super::wanted::{IdempotencyKey, IdempotencyRecord, Loaded, PrefixKey, UnreferencedKey, UnusedKey, Wanted};
+use super::{Context, Request};
 use crate::domain::person::DirectoryKey;
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Counted, Credit, Currency,
@@ -50,6 +56,7 @@ pub struct State {
     horizon: Timestamp,
     known: Wanted,
     wanted: Wanted,
+    locks: Locks,
     accounts: HashMap<AccountId, Account>,
     persons: HashMap<PersonId, Person>,
     found_by: HashMap<DirectoryKey, BTreeSet<PersonId>>,
@@ -70,14 +77,20 @@ pub struct State {
 }
 
 impl State {
-    /// An empty working set for commands received up to `horizon`.
-    pub fn until(horizon: Timestamp) -> Self {
-        Self { horizon, ..Self::default() }
+    /// An empty working set, which wants what `requests` name outright.
+    pub fn for_requests(context: &Context, requests: &[Request]) -> Self {
+        let horizon = requests.iter().map(|request| request.received_at).max().unwrap_or_default();
+        Self { horizon, wanted: Wanted::for_requests(context, requests, horizon), ..Self::default() }
     }
 
-    /// What the last pass asked for in vain; empty where it found everything.
+    /// What is to be loaded next.
     pub fn take_wanted(&mut self) -> Wanted {
         std::mem::take(&mut self.wanted)
+    }
+
+    /// Whether the last pass asked for something in vain.
+    pub fn wants_more(&self) -> bool {
+        !self.wanted.is_empty()
     }
 
     /// Takes in what a store found for `wanted`.
@@ -145,6 +158,7 @@ impl State {
     pub fn put_account(&mut self, account: Account) {
         if !self.accounts.contains_key(&account.id) && !self.overlay.changes.accounts.contains_key(&account.id) {
             self.overlay.opened_by.entry(account.person).or_default().push(account.id.clone());
+            self.overlay.changes.opened.insert(account.id.clone());
         }
         self.overlay.changes.accounts.insert(account.id.clone(), account);
     }

@@ -7,18 +7,26 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::domain::{Timestamp, TrackingId};
 
-/// A batch. The lock makes all servers commit one after the other; whoever has it sees all that was committed before,
-/// because READ COMMITTED looks anew at each statement. A batch takes milliseconds, so one that waits for seconds waits
-/// for something broken, and its callers are told to come again. `jit` compiles for longer than a batch runs. A
-/// database that was set to acknowledge before the disk has it is overruled: nothing is answered before it is durable.
+/// A batch. Whatever it has locked it has to itself; what else it waits for is a row that another client of the database
+/// holds, and the engine would rather know soon, to go on without the command that needs it. `jit` compiles for longer
+/// than a batch runs. A database that was set to acknowledge before the disk has it is overruled: nothing is answered
+/// before it is durable.
 pub(super) const BATCH: &str = "
+    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SET LOCAL lock_timeout = '50ms';
+    SET LOCAL statement_timeout = '30s';
+    SET LOCAL idle_in_transaction_session_timeout = '10s';
+    SET LOCAL jit = off;
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
+
+/// Making locks. Nobody is told of it, so it need not be on the disk before the batch that uses them, and the log of a
+/// database is written in order.
+pub(super) const MAKING_LOCKS: &str = "
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SET LOCAL lock_timeout = '3s';
     SET LOCAL statement_timeout = '30s';
     SET LOCAL idle_in_transaction_session_timeout = '10s';
-    SET LOCAL jit = off;
-    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
-    SELECT 1 FROM pg_advisory_xact_lock(7810771197232914)";
+    SET LOCAL synchronous_commit = off";
 
 /// Something small that needs no order among the servers.
 pub(super) const ASIDE: &str = "

@@ -4,11 +4,12 @@ use sqlx::PgConnection;
 
 use super::rows::json;
 use super::store_error;
-use crate::decide::Changes;
+use crate::decide::{Changes, IDEMPOTENCY_KEPT};
 use crate::store::StoreError;
 
 /// One parameter per table, in the order in which [`write`] binds them. All parts see the tables as they were before,
-/// and no two of them write the same one.
+/// and no two of them write the same row. What the batch's locks do not guard, another server may have written meanwhile:
+/// an account's identifier and an `Idempotency-Key` are therefore added, never replaced unseen.
 const WRITE: &str = "
     WITH written_persons AS (
         INSERT INTO persons SELECT * FROM json_populate_recordset(NULL::persons, $1::json)
@@ -19,10 +20,12 @@ const WRITE: &str = "
         FROM json_to_recordset($1::json) AS p (id uuid, keys json)
         CROSS JOIN LATERAL json_to_recordset(p.keys) AS k (kind text, value text)
         ON CONFLICT DO NOTHING),
+    opened_accounts AS (
+        INSERT INTO accounts SELECT * FROM json_populate_recordset(NULL::accounts, $17::json)),
     written_accounts AS (
-        INSERT INTO accounts SELECT * FROM json_populate_recordset(NULL::accounts, $2::json)
-        ON CONFLICT (id) DO UPDATE SET status = excluded.status, tier = excluded.tier, balance = excluded.balance,
-            pending = excluded.pending, receivable = excluded.receivable),
+        UPDATE accounts a SET status = n.status, tier = n.tier, balance = n.balance, pending = n.pending,
+            receivable = n.receivable
+        FROM json_populate_recordset(NULL::accounts, $2::json) n WHERE a.id = n.id),
     written_subjects AS (
         INSERT INTO subjects SELECT * FROM json_populate_recordset(NULL::subjects, $3::json)
         ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at),
@@ -63,12 +66,13 @@ const WRITE: &str = "
         INSERT INTO account_changes SELECT * FROM json_populate_recordset(NULL::account_changes, $15::json))
     INSERT INTO idempotency SELECT * FROM json_populate_recordset(NULL::idempotency, $16::json)
     ON CONFLICT (path, key) DO UPDATE SET body_hash = excluded.body_hash, outcome = excluded.outcome,
-        at = excluded.at";
+        at = excluded.at
+        WHERE idempotency.at <= excluded.at - $18";
 
 pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
-    sqlx::query(WRITE)
+    let written = sqlx::query(WRITE)
         .bind(json(changes.persons.values())?)
-        .bind(json(changes.accounts.values())?)
+        .bind(json(changes.changed_accounts())?)
         .bind(json(changes.subjects.values())?)
         .bind(json(changes.series.values())?)
         .bind(json(changes.events.values())?)
@@ -83,8 +87,22 @@ pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> R
         .bind(json(changes.enrolments.values())?)
         .bind(json(&changes.account_changes)?)
         .bind(json(changes.idempotency.values())?)
+        .bind(json(changes.opened_accounts())?)
+        .bind(IDEMPOTENCY_KEPT.0)
         .execute(connection)
         .await
-        .map_err(store_error)?;
-    Ok(())
+        .map_err(|error| if is_held(&error) { StoreError::Held(error.to_string()) } else { store_error(error) })?;
+    // The statement's count is that of its last part.
+    if written.rows_affected() == changes.idempotency.len() as u64 {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict("another server has used an Idempotency-Key meanwhile".to_owned()))
+    }
+}
+
+/// `lock_not_available` and `deadlock_detected`: somebody else has a row that the batch needs, and the batch as a whole
+/// is not at fault.
+pub(super) fn is_held(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| ["55P03", "40P01"].contains(&code.as_ref()))
 }

@@ -13,6 +13,7 @@ mod servers;
 mod transfer;
 mod write;
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -27,7 +28,7 @@ use sqlx::{Sqlite, Transaction};
 use self::probe::Probe;
 use super::rows::parse;
 use super::{Batch, Store, StoreError};
-use crate::decide::{Changes, Loaded, Wanted};
+use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -93,13 +94,15 @@ impl Store for SqliteStore {
         Ok(Box::new(SqliteBatch { transaction }))
     }
 
-    async fn was_committed(&self, batch: TrackingId) -> Result<bool, StoreError> {
-        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM batches WHERE id = ?")
+    /// Writes the id itself, so that no commit under it can follow.
+    async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError> {
+        let written = sqlx::query("INSERT INTO batches (id, committed_at) VALUES (?, ?) ON CONFLICT DO NOTHING")
             .bind(batch.to_string())
-            .fetch_optional(&self.writer)
+            .bind(at.0)
+            .execute(&self.writer)
             .await
             .map_err(store_error)?;
-        Ok(found.is_some())
+        Ok(written.rows_affected() == 0)
     }
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
@@ -164,12 +167,35 @@ struct SqliteBatch {
 
 #[async_trait]
 impl Batch for SqliteBatch {
+    /// `BEGIN IMMEDIATE` has the whole file.
+    fn is_alone(&self) -> bool {
+        true
+    }
+
+    async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
+        Ok(Locked { granted: wanted.clone(), ..Locked::default() })
+    }
+
+    async fn make_locks(&mut self, _absent: &BTreeSet<Lock>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn wait_for(&mut self, _wanted: &BTreeSet<Lock>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
         load::load(&mut self.transaction, wanted).await
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
         write::write(&mut self.transaction, changes).await
+    }
+
+    async fn roll_back(self: Box<Self>) {
+        if let Err(error) = self.transaction.rollback().await {
+            tracing::debug!(%error, "a batch could not be rolled back in order");
+        }
     }
 
     async fn commit(mut self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {

@@ -1,0 +1,174 @@
+//! Two tasks that write. The first takes all that waits in the queue and waits for nobody. What names something that
+//! others hold goes to the second, which tries again, in order, until it is free or three seconds are over; whatever
+//! comes later and names the same goes behind it. So a row that somebody holds delays its own commands only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::execute::{HELD_AT_MOST, TRY_AGAIN_AFTER};
+use super::writer::{Late, Writer};
+use super::{Limits, SubmitError, Waiting, note_depth};
+use crate::decide::Lock;
+use crate::telemetry;
+
+/// What the second lane waits for, each lock with the number of commands that name it.
+#[derive(Clone, Default)]
+struct Awaited(Arc<Mutex<BTreeMap<Lock, usize>>>);
+
+impl Awaited {
+    fn locks(&self) -> BTreeSet<Lock> {
+        self.lock().keys().cloned().collect()
+    }
+
+    fn add(&self, locks: &BTreeSet<Lock>) {
+        let mut awaited = self.lock();
+        for lock in locks {
+            *awaited.entry(lock.clone()).or_default() += 1;
+        }
+    }
+
+    fn remove(&self, locks: &BTreeSet<Lock>) {
+        let mut awaited = self.lock();
+        for lock in locks {
+            if let Some(commands) = awaited.get_mut(lock) {
+                *commands -= 1;
+                if *commands == 0 {
+                    awaited.remove(lock);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Lock, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A command in the second lane.
+struct Held {
+    waiting: Waiting,
+    behind: BTreeSet<Lock>,
+    until: Instant,
+}
+
+/// Runs both lanes until the queue is closed and everybody in it was answered.
+pub(super) async fn run(
+    writer: Writer,
+    queue: mpsc::Receiver<Waiting>,
+    limits: Limits,
+    stopping: watch::Receiver<bool>,
+) {
+    let awaited = Awaited::default();
+    let (put_back, held) = mpsc::channel(limits.queue);
+    let second = tokio::spawn(Second { writer: writer.clone(), awaited: awaited.clone(), limits }.run(held));
+    First { writer, awaited, limits, put_back }.run(queue, stopping).await;
+    if let Err(error) = second.await {
+        tracing::error!(%error, "the second lane did not end in order");
+    }
+}
+
+struct First {
+    writer: Writer,
+    awaited: Awaited,
+    limits: Limits,
+    put_back: mpsc::Sender<Held>,
+}
+
+impl First {
+    async fn run(self, mut queue: mpsc::Receiver<Waiting>, mut stopping: watch::Receiver<bool>) {
+        let mut waiting = Vec::with_capacity(self.limits.batch);
+        loop {
+            tokio::select! {
+                biased;
+                // Either branch may be dropped half-way: taking from a queue and watching a flag lose nothing.
+                _ = stopping.wait_for(|stop| *stop), if !queue.is_closed() => {
+                    queue.close();
+                    continue;
+                }
+                taken = queue.recv_many(&mut waiting, self.limits.batch) => {
+                    if taken == 0 {
+                        return;
+                    }
+                }
+            }
+            note_depth(queue.len());
+            let new = std::mem::take(&mut waiting);
+            let late = self.writer.carry_out(new, &BTreeSet::new(), &self.awaited.locks()).await;
+            late.into_iter().for_each(|late| self.put_back(late));
+        }
+    }
+
+    fn put_back(&self, late: Late) {
+        let Late { waiting, behind, .. } = late;
+        self.awaited.add(&behind);
+        let held = Held { waiting, behind, until: Instant::now() + HELD_AT_MOST };
+        if let Err(refused) = self.put_back.try_send(held) {
+            let held = refused.into_inner();
+            self.awaited.remove(&held.behind);
+            // Whoever hung up does not hear it.
+            drop(held.waiting.answer.send(Err(SubmitError::Overloaded)));
+        }
+    }
+}
+
+struct Second {
+    writer: Writer,
+    awaited: Awaited,
+    limits: Limits,
+}
+
+impl Second {
+    async fn run(self, mut put_back: mpsc::Receiver<Held>) {
+        let mut held = Vec::new();
+        while !held.is_empty() || put_back.recv_many(&mut held, self.limits.queue).await > 0 {
+            while let Ok(one) = put_back.try_recv() {
+                held.push(one);
+            }
+            let before = held.len();
+            held = self.try_again(held).await;
+            metrics::gauge!(telemetry::COMMANDS_HELD).set(u32::try_from(held.len()).unwrap_or(u32::MAX));
+            if held.len() == before {
+                tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            }
+        }
+    }
+
+    /// Tries all in order; those that are still held.
+    async fn try_again(&self, held: Vec<Held>) -> Vec<Held> {
+        let now = Instant::now();
+        let (over, held): (Vec<Held>, Vec<Held>) = held.into_iter().partition(|one| one.until <= now);
+        over.into_iter().for_each(|one| self.give_up(one));
+        let mut still_held = Vec::new();
+        let mut awaited = BTreeSet::new();
+        let mut held = held.into_iter().peekable();
+        while held.peek().is_some() {
+            let (waiting, kept): (Vec<Waiting>, Vec<(BTreeSet<Lock>, Instant)>) =
+                held.by_ref().take(self.limits.batch).map(|one| (one.waiting, (one.behind, one.until))).unzip();
+            let expected = kept.iter().flat_map(|(behind, _)| behind).cloned().collect();
+            let mut late = self.writer.carry_out(waiting, &expected, &awaited).await.into_iter().peekable();
+            for (place, (behind, until)) in kept.into_iter().enumerate() {
+                if let Some(late) = late.next_if(|late| late.place == place) {
+                    self.awaited.add(&late.behind);
+                    awaited.extend(late.behind.iter().cloned());
+                    still_held.push(Held { waiting: late.waiting, behind: late.behind, until });
+                }
+                self.awaited.remove(&behind);
+            }
+        }
+        still_held
+    }
+
+    fn give_up(&self, held: Held) {
+        let Held { waiting, behind, .. } = held;
+        self.awaited.remove(&behind);
+        let command = waiting.request.id;
+        waiting.caller.in_scope(|| {
+            tracing::error!(%command, "a command was not carried out: others held what it names for three seconds");
+        });
+        // Whoever hung up does not hear it.
+        drop(waiting.answer.send(Err(SubmitError::Held)));
+    }
+}

@@ -1,0 +1,81 @@
+//! Locks are rows of `subjects`: a subject's own row, and a row for each part of the directory that was ever used.
+//!
+//! A batch takes its locks with `SKIP LOCKED` and waits for none, so no two batches can wait for each other. Those that
+//! were put back wait their turn: among servers that all want the same, skipping would leave one of them to its luck.
+//! What a batch reads under them is all that was ever committed there, because READ COMMITTED looks anew at each statement.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use sqlx::{Executor, PgConnection};
+
+use super::rows::json;
+use super::store_error;
+use super::write::is_held;
+use crate::decide::{Lock, Locked};
+use crate::store::StoreError;
+use crate::store::rows::parse;
+
+/// Answers with what was not granted, which is next to nothing as a rule. `OFFSET 0` keeps each look-up a look-up.
+pub(super) const LOCK: &str = "
+    SELECT coalesce(json_agg(json_build_object('kind', w.kind, 'key', w.key, 'exists', EXISTS (
+        SELECT 1 FROM subjects WHERE kind = w.kind AND key = w.key))), '[]')::text
+    FROM json_to_recordset($1::json) AS w (kind text, key text)
+    LEFT JOIN LATERAL (
+        SELECT true AS granted FROM subjects WHERE kind = w.kind AND key = w.key OFFSET 0
+        FOR UPDATE SKIP LOCKED) s ON true
+    WHERE s.granted IS NULL";
+
+/// In the order of the primary key: servers that make the same rows at once then wait for each other in one direction.
+const MAKE: &str = "
+    INSERT INTO subjects (kind, key, last_event_at)
+    SELECT kind, key, 0 FROM json_to_recordset($1::json) AS w (kind text, key text)
+    ORDER BY kind COLLATE \"C\", key COLLATE \"C\"
+    ON CONFLICT DO NOTHING";
+
+/// In the same order for everybody, so that those who wait for several do not wait for each other.
+pub(super) const WAIT: &str = "
+    SELECT count(*)
+    FROM (SELECT * FROM json_to_recordset($1::json) AS w (kind text, key text)
+          ORDER BY kind COLLATE \"C\", key COLLATE \"C\") w
+    CROSS JOIN LATERAL (SELECT 1 FROM subjects WHERE kind = w.kind AND key = w.key OFFSET 0 FOR UPDATE) s";
+
+#[derive(Deserialize)]
+struct NotGranted {
+    #[serde(flatten)]
+    lock: Lock,
+    exists: bool,
+}
+
+pub(super) async fn lock(connection: &mut PgConnection, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
+    let answer: String =
+        sqlx::query_scalar(LOCK).bind(json(wanted)?).fetch_one(connection).await.map_err(store_error)?;
+    let mut locked = Locked { granted: wanted.clone(), ..Locked::default() };
+    for NotGranted { lock, exists } in parse::<Vec<NotGranted>>(&answer)? {
+        locked.granted.remove(&lock);
+        if exists {
+            locked.held.insert(lock)
+        } else {
+            locked.absent.insert(lock)
+        };
+    }
+    Ok(locked)
+}
+
+pub(super) async fn make(connection: &mut PgConnection, absent: &BTreeSet<Lock>) -> Result<(), StoreError> {
+    sqlx::query(MAKE).bind(json(absent)?).execute(connection).await.map_err(store_error)?;
+    Ok(())
+}
+
+/// Waits for each as long as `lock_timeout` allows. A savepoint lets go of what it has where one stays held.
+pub(super) async fn wait_for(connection: &mut PgConnection, wanted: &BTreeSet<Lock>) -> Result<(), StoreError> {
+    connection.execute(sqlx::raw_sql("SAVEPOINT waiting")).await.map_err(store_error)?;
+    match sqlx::query(WAIT).bind(json(wanted)?).execute(&mut *connection).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_held(&error) => {
+            connection.execute(sqlx::raw_sql("ROLLBACK TO SAVEPOINT waiting")).await.map_err(store_error)?;
+            Err(StoreError::Held(error.to_string()))
+        }
+        Err(error) => Err(store_error(error)),
+    }
+}
