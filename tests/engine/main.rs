@@ -8,6 +8,7 @@ mod bench;
 mod failures;
 mod lanes;
 mod queue;
+mod rows_held;
 mod sweeping;
 mod troubled;
 

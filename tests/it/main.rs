@@ -30,6 +30,7 @@ mod openapi;
 mod overload;
 mod policy;
 mod reversing;
+mod rows_held;
 mod seeds;
 mod servers;
 mod settling;

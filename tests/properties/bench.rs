@@ -28,7 +28,7 @@ use database::Database;
 pub struct Bench {
     pub store: Arc<dyn store::Database>,
     pub context: Context,
-    database: Database,
+    pub database: Database,
 }
 
 impl Bench {
