@@ -1,5 +1,6 @@
 //! The servers, the books they share, and the look at both when the callers have gone.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -117,13 +118,17 @@ impl Fleet {
     /// Stops all servers, and holds the books to what the callers were told.
     pub async fn end_and_hold_to(self, told: &Told) {
         let Self { database, servers } = self;
-        let mut desks = Vec::new();
+        let (mut desks, mut put_off) = (Vec::new(), BTreeMap::<String, u32>::new());
         for (desk, server) in servers {
             assert_eq!(server.stop(), 0);
             let log = fs::read_to_string(desk.path(LOG)).unwrap();
             assert!(!log.contains("panick") && !log.contains("deadlock"), "{log}");
+            for why in log.lines().filter_map(why_not_carried_out) {
+                *put_off.entry(why).or_default() += 1;
+            }
             desks.push(desk);
         }
+        println!("put off: {put_off:#?}");
         well(&desks[0], &database.url, &["audit"]);
         let mut connection = PgConnection::connect(&database.url).await.unwrap();
         let deadlocks: i64 = query_scalar("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
@@ -144,6 +149,13 @@ impl Fleet {
             assert_eq!((balance, pending), expected, "{id}");
         }
     }
+}
+
+/// Of a line of a server's log about a command that got no outcome.
+fn why_not_carried_out(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).unwrap();
+    line["command"].as_str()?;
+    Some(format!("{} {}", line["message"].as_str()?, line["error"].as_str().unwrap_or_default()))
 }
 
 fn well(desk: &Desk, database_url: &str, arguments: &[&str]) {
