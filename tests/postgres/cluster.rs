@@ -85,6 +85,21 @@ impl Cluster {
         self
     }
 
+    /// A copy of `primary`'s files as they are while it works, not started yet.
+    pub fn base_backup_of(primary: &Self) -> Self {
+        let copy = Self { folder: folder_of_postgres(), port: free_port() };
+        let port = primary.port.to_string();
+        run(postgres("pg_basebackup").args(["--host", "127.0.0.1", "--username", "postgres", "--port", &port]).args([
+            "--checkpoint",
+            "fast",
+            "--no-sync",
+            "--pgdata",
+            &copy.data(),
+        ]));
+        copy.configure("");
+        copy
+    }
+
     /// What a server's URL names.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{DATABASE}", self.port)
@@ -245,7 +260,7 @@ pub async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Debian keeps the programs of each version in a folder of its own, outside of the path.
-fn postgres(program: &str) -> Command {
+pub fn postgres(program: &str) -> Command {
     let mut versions: Vec<PathBuf> =
         fs::read_dir("/usr/lib/postgresql").into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     versions.sort();

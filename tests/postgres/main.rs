@@ -9,7 +9,9 @@
 #[expect(dead_code, reason = "the command line's tests need more of it")]
 mod program;
 
+mod backups;
 mod cluster;
+mod copying;
 mod failing_over;
 mod lost_commits;
 mod pooler;

@@ -92,6 +92,11 @@ impl Traffic {
         first.saturating_duration_since(ready)
     }
 
+    /// How many calls have succeeded.
+    pub fn succeeded(&self) -> usize {
+        self.successes.borrow().len()
+    }
+
     /// How many calls were told to come again.
     pub fn refused(&self) -> usize {
         self.refused.load(Ordering::Relaxed)

@@ -56,13 +56,15 @@ pub(super) const COPIED: &str = "
     SET LOCAL statement_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = 0";
 
-/// What a copy is written in, all of it. It lies idle while the copied database is read.
+/// What a copy is written in, all of it. It lies idle while the copied database is read. A database that did not look
+/// would go on with the statement of a client that was killed, and keep its locks until that ends.
 pub(super) const INTAKE: &str = "
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SET LOCAL lock_timeout = '3s';
     SET LOCAL statement_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = 0;
-    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
+    SELECT set_config(name, '1s', true) FROM pg_settings WHERE name = 'client_connection_check_interval'";
 
 /// Looking at the tables, and bringing them up to date.
 pub(super) const OPENING: &str = "
