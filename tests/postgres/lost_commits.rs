@@ -15,12 +15,20 @@ async fn a_commit_whose_answer_is_lost_is_found_and_one_that_never_arrived_is_no
     let desk = open_books(&cluster.url());
     let server = desk.serve(&[("VNA_ADMIN_KEYS", ADMIN_KEY), ("DATABASE_URL", &relay.url())]);
     let mut told = Vec::new();
-    for (cut, refusals) in [(Cut::BeforeTheAnswer, 0), (Cut::BeforeTheCommit, 1)].repeat(3) {
+    use Cut::{BeforeTheAnswer, BeforeTheCommit};
+    // The second of two is of the commit by which the first is asked after.
+    for (cuts, refusals) in [
+        (&[BeforeTheAnswer][..], 0),
+        (&[BeforeTheAnswer, BeforeTheAnswer], 0),
+        (&[BeforeTheCommit], 1),
+        (&[BeforeTheCommit, BeforeTheCommit], 1),
+        (&[BeforeTheCommit, BeforeTheAnswer], 1),
+    ] {
         let leap = Caller::of(&server);
         let authorization = leap.authorize(ACCOUNTS[0], 1).await;
-        relay.cut(cut);
+        relay.cut(cuts);
         let credit = leap.credit(ACCOUNTS[0], &authorization).await;
-        assert_eq!(leap.refused(), refusals, "{cut:?}");
+        assert_eq!(leap.refused(), refusals, "{cuts:?}");
         told.push(Remittance { account: ACCOUNTS[0], amount: 1, authorization, credit, reversal: None });
     }
     hold_to(&desk, &server, &told).await;

@@ -16,16 +16,18 @@ const BACK_WITHIN: Duration = Duration::from_secs(5);
 #[ignore = "builds a Postgres cluster; scripts/test runs it"]
 async fn two_servers_and_sixty_four_callers_hear_right_answers_through_pgbouncer() {
     let _alone = alone().await;
-    // As pgbouncer comes, and told to drop what the server marks its connections with.
-    for settings in ["", "ignore_startup_parameters = extra_float_digits"] {
+    // As pgbouncer comes; told to drop what the server marks its connections with; and where the server is told.
+    for (settings, parameters) in
+        [("", ""), ("ignore_startup_parameters = extra_float_digits", ""), ("", "?statement-cache-capacity=0")]
+    {
         let cluster = Cluster::start().await;
         let pooler = Pooler::start(&cluster, settings).await;
-        let desk = open_books(&pooler.url());
+        let desk = open_books(&[&pooler.url(), parameters].concat());
         let servers = [serve(&desk), serve(&desk)];
         let traffic = Traffic::start(&[&servers[0], &servers[1]], 64);
-        traffic.flows(500).await;
+        traffic.flows(300).await;
         assert_eq!([readiness(&servers[0]).await, readiness(&servers[1]).await], [200, 200]);
-        assert_eq!(traffic.refused(), 0, "with `{settings}`");
+        assert_eq!(traffic.refused(), 0, "with `{settings}` and `{parameters}`");
         let told = traffic.stop().await;
         hold_to(&desk, &servers[1], &told).await;
     }

@@ -1,5 +1,6 @@
 //! A network between a server and its database that breaks at the worst moment.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,18 +23,21 @@ pub enum Cut {
 /// Carries connections to a cluster.
 pub struct Relay {
     port: u16,
-    next_cut: Arc<Mutex<Option<Cut>>>,
+    next_cuts: Cuts,
 }
+
+/// For one connection that commits after the other.
+type Cuts = Arc<Mutex<VecDeque<Cut>>>;
 
 impl Relay {
     pub async fn to(cluster: &Cluster) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let relay = Self { port: listener.local_addr().unwrap().port(), next_cut: Arc::default() };
-        let (next_cut, database) = (relay.next_cut.clone(), cluster.port);
+        let relay = Self { port: listener.local_addr().unwrap().port(), next_cuts: Cuts::default() };
+        let (next_cuts, database) = (relay.next_cuts.clone(), cluster.port);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(("127.0.0.1", database)).await.unwrap();
-                tokio::spawn(carry(client, server, next_cut.clone()));
+                tokio::spawn(carry(client, server, next_cuts.clone()));
             }
         });
         relay
@@ -44,20 +48,20 @@ impl Relay {
         format!("postgres://postgres@127.0.0.1:{}/vna", self.port)
     }
 
-    /// Cuts the next connection that commits.
-    pub fn cut(&self, cut: Cut) {
-        *self.next_cut.lock().unwrap() = Some(cut);
+    /// Cuts the next connections that commit.
+    pub fn cut(&self, cuts: &[Cut]) {
+        self.next_cuts.lock().unwrap().extend(cuts);
     }
 }
 
-async fn carry(mut client: TcpStream, mut server: TcpStream, next_cut: Arc<Mutex<Option<Cut>>>) {
+async fn carry(mut client: TcpStream, mut server: TcpStream, next_cuts: Cuts) {
     let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
     let mut is_cut = false;
     loop {
         tokio::select! {
             Ok(length @ 1..) = client.read(&mut asked) => {
                 if asked[..length].ends_with(COMMIT) {
-                    match next_cut.lock().unwrap().take() {
+                    match next_cuts.lock().unwrap().pop_front() {
                         Some(Cut::BeforeTheCommit) => return,
                         Some(Cut::BeforeTheAnswer) => is_cut = true,
                         None => {}

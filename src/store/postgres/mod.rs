@@ -119,27 +119,24 @@ impl Store for PostgresStore {
         Ok(Box::new(PostgresBatch { connection, writers: self.writers.clone() }))
     }
 
-    /// Writes the id itself: that waits for a commit which is still under way, and makes one that comes later fail. What is
-    /// found is written once more: where Postgres was restarted while the commit waited for a standby, it is to be seen
-    /// although no standby has it, and only a commit of our own waits for that.
+    /// Writes the id itself: that waits for a commit which is still under way, and makes one that comes later fail. What it
+    /// adds is marked by a negative moment, so that it is not taken for the batch where this answer is lost as well and
+    /// asked for again. What is found is written once more: where Postgres was restarted while the commit waited for a
+    /// standby, it is to be seen although no standby has it, and only a commit of our own waits for that.
     async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError> {
         let mut transaction = self.writers.begin(transaction::ASIDE).await?;
-        let added = query("INSERT INTO batches (id, committed_at) VALUES ($1::uuid, $2) ON CONFLICT DO NOTHING")
-            .bind(batch.to_string())
-            .bind(at.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(store_error)?;
-        let found = added.rows_affected() == 0;
-        if found {
-            query("UPDATE batches SET committed_at = committed_at WHERE id = $1::uuid")
-                .bind(batch.to_string())
-                .execute(&mut *transaction)
-                .await
-                .map_err(store_error)?;
-        }
-        transaction.commit().await.map_err(store_error)?;
-        Ok(found)
+        let ask = query_scalar(
+            "INSERT INTO batches (id, committed_at) VALUES ($1::uuid, -$2)
+             ON CONFLICT (id) DO UPDATE SET committed_at = batches.committed_at RETURNING committed_at >= 0",
+        )
+        .bind(batch.to_string())
+        .bind(at.0);
+        let ask = async {
+            let was_committed = ask.fetch_one(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(was_committed)
+        };
+        self.writers.watch(async { ask.await.map_err(store_error) }).await
     }
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {

@@ -28,12 +28,13 @@ pub(super) const MAKING_LOCKS: &str = "
     SET LOCAL idle_in_transaction_session_timeout = '10s';
     SET LOCAL synchronous_commit = off";
 
-/// Something small that needs no order among the servers.
+/// Something small that needs no order among the servers, and is as durable as a batch.
 pub(super) const ASIDE: &str = "
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SET LOCAL lock_timeout = '3s';
     SET LOCAL statement_timeout = '30s';
-    SET LOCAL idle_in_transaction_session_timeout = '10s'";
+    SET LOCAL idle_in_transaction_session_timeout = '10s';
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// One statement that reads. `READ WRITE` first, which a standby refuses: what is read is never a replica's.
 pub(super) const READ: &str = "
