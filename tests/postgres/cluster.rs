@@ -143,6 +143,18 @@ impl Cluster {
         self.wait_until("it takes writes", "SELECT NOT pg_is_in_recovery()").await
     }
 
+    /// Stops every process of it where it stands: it answers nothing any more and closes nothing, as a machine that is gone.
+    pub fn freeze(&self) -> Frozen {
+        let postmaster = self.postmaster().unwrap();
+        kill("-STOP", postmaster);
+        let mut processes = children_of(postmaster);
+        processes.push(postmaster);
+        for &process in &processes {
+            kill("-STOP", process);
+        }
+        Frozen { processes }
+    }
+
     /// Runs one statement in a database.
     pub async fn run_sql(&self, database: &str, statement: &str) {
         let mut connection = self.connect(database).await.unwrap();
@@ -205,6 +217,20 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         // It may be down.
         let _ = self.pg_ctl().args(["stop", "--mode", "immediate"]).stderr(Stdio::null()).status();
+    }
+}
+
+/// Goes on when it is dropped.
+pub struct Frozen {
+    processes: Vec<u32>,
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        for process in &self.processes {
+            // It may be gone.
+            let _ = Command::new("kill").args(["-CONT", &process.to_string()]).status();
+        }
     }
 }
 

@@ -19,6 +19,28 @@ async fn a_failover_loses_nothing_that_was_acknowledged_and_the_old_primary_come
     fail_over_in_traffic(&[End::KillNine, End::Immediate]).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "builds Postgres clusters; scripts/test runs it"]
+async fn a_primary_whose_machine_is_gone_is_left_for_the_standby() {
+    let _alone = alone().await;
+    let primary = Cluster::start().await;
+    let standby = Cluster::synchronous_standby_of(&primary).await;
+    let desk = open_books(&Cluster::url_of(&[&primary, &standby]));
+    let server = serve(&desk);
+    let traffic = Traffic::start(&[&server], 16);
+    traffic.flows(100).await;
+    let gone = primary.freeze();
+    let down = Instant::now();
+    let ready = standby.promote().await;
+    let waited = traffic.first_success(down, ready).await;
+    println!("gone: the first success came {waited:?} after the standby took writes, {} 503s", traffic.refused());
+    assert!(waited < BACK_WITHIN, "{waited:?}");
+    traffic.flows(100).await;
+    let told = traffic.stop().await;
+    hold_to(&Desk::on(&standby.url()), &server, &told).await;
+    drop(gone);
+}
+
 /// The same for long: see docs/testing.md.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes some minutes"]

@@ -8,6 +8,7 @@
 //! of ours is missing or somebody else's has its name. It is found out when it is connected to, and then no statement
 //! outlives its transaction (`docs/operating.md`).
 
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,7 +17,7 @@ use std::{fmt, io};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor, Postgres, Row, SqlSafeStr, SqlStr, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, SqlSafeStr, SqlStr, Transaction};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
@@ -33,9 +34,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two rounds over several hosts none of which serves.
 const NEXT_ROUND_AFTER: Duration = Duration::from_millis(50);
 
-/// How long a host may take to begin a transaction: longer than a connection and a lock take together, so that only a
-/// host that does not answer at all (its machine is gone, and nothing says so) is given up.
+/// How long a host that lives may take to begin a transaction: longer than a connection and a lock take together.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// How long a host that lives may take for anything else: longer than its own `statement_timeout`. Only a commit that
+/// waits for a standby takes longer, and what becomes of it is then not known.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
+
+/// Whoever has waited for this long looks whether the host lives at all.
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
+
+/// A host that lives accepts a connection and answers within this time.
+const LIVES_WITHIN: Duration = Duration::from_secs(2);
+
+/// Whole seconds since the database was started.
+const UPTIME: &str = "SELECT floor(extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()))::bigint";
 
 /// How long a stop waits for connections that are still at work.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(6);
@@ -115,7 +128,7 @@ impl Hosts {
     {
         let asked_until = Instant::now() + ACQUIRE_TIMEOUT;
         loop {
-            let first = self.serving.load(Ordering::Relaxed);
+            let first = self.serving();
             let mut refusals: Vec<String> = Vec::new();
             for place in (first..self.hosts.len()).chain(0..first) {
                 let Some(host) = self.hosts.get(place) else { continue };
@@ -180,6 +193,33 @@ impl Hosts {
         if self.are_several() { format!("{host}: {why}") } else { why }
     }
 
+    /// The place of the host that served last.
+    pub(super) fn serving(&self) -> usize {
+        self.serving.load(Ordering::Relaxed)
+    }
+
+    /// What `work` comes to, which waits for the host that serves.
+    pub(super) async fn watch<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.watch_host(self.serving(), work).await
+    }
+
+    /// What `work` comes to, which waits for the host at `place`. Where that has died it is not waited for: a machine that
+    /// is gone closes no connection, so nothing else ever says so. What became of the work is not known then.
+    pub(super) async fn watch_host<T>(
+        &self,
+        place: usize,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Some(host) = self.hosts.get(place) else { return work.await };
+        if let Some(done) = host.while_it_lives(work, ANSWER_TIMEOUT).await {
+            return done;
+        }
+        // The next in turn is asked first, rather than one that has to be waited for once more.
+        let next = (place + 1) % self.hosts.len();
+        _ = self.serving.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
+        Err(StoreError::Unavailable(format!("{host} does not answer any more")))
+    }
+
     pub(super) async fn close(&self) {
         for host in &*self.hosts {
             // A connection to a host that does not answer any more is never given back.
@@ -240,7 +280,7 @@ impl Host {
         Taken: Future<Output = Result<T, sqlx::Error>>,
     {
         if !self.is_pooled() {
-            let taken = answered(take(self.direct.clone(), begin.into_sql_str())).await;
+            let taken = self.answered(take(self.direct.clone(), begin.into_sql_str())).await;
             if self.finds_out && matches!(&taken, Err(error) if is_a_poolers(error)) {
                 self.is_pooled.store(true, Ordering::Relaxed);
             }
@@ -250,7 +290,49 @@ impl Host {
             }
         }
         let begin = AssertSqlSafe([begin, FORGET_STATEMENTS].concat()).into_sql_str();
-        answered(take(self.pooled.clone(), begin)).await
+        self.answered(take(self.pooled.clone(), begin)).await
+    }
+
+    async fn answered<T>(&self, taking: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+        self.while_it_lives(taking, BEGIN_TIMEOUT)
+            .await
+            .unwrap_or_else(|| Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"))))
+    }
+
+    /// What `work` comes to; `None` where this host has died since it was begun, or takes longer than `at_most`. A
+    /// connection that it leaves in mid-word is brought in order before it is used again.
+    async fn while_it_lives<T>(&self, work: impl Future<Output = T>, at_most: Duration) -> Option<T> {
+        let began = Instant::now();
+        let mut work = pin!(work);
+        loop {
+            if let Ok(done) = timeout(LOOKS_EVERY, &mut work).await {
+                return Some(done);
+            }
+            let goes_on = tokio::select! {
+                biased;
+                done = &mut work => return Some(done),
+                lives = self.has_lived_since(began) => lives && began.elapsed() < at_most,
+            };
+            if !goes_on {
+                return None;
+            }
+        }
+    }
+
+    /// Asked on a connection of its own. One that was started anew knows nothing of the connections that were.
+    async fn has_lived_since(&self, moment: Instant) -> bool {
+        let options = if self.is_pooled() { self.pooled.connect_options() } else { self.direct.connect_options() };
+        let asking = async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            let uptime: i64 = connection.fetch_one(sqlx::raw_sql(UPTIME)).await?.try_get(0)?;
+            Ok(u64::try_from(uptime).unwrap_or_default())
+        };
+        match timeout(LIVES_WITHIN, asking).await {
+            Ok(Ok(uptime)) => uptime >= moment.elapsed().as_secs(),
+            // It lives, and is full.
+            Ok(Err(sqlx::Error::Database(error))) => error.code().as_deref() == Some("53300"),
+            Ok(Err(_)) | Err(_) => false,
+        }
     }
 
     fn is_pooled(&self) -> bool {
@@ -283,13 +365,6 @@ fn pool_options(most: u32) -> PgPoolOptions {
 fn statement_cache_capacity(address: &str) -> Option<String> {
     let address = url::Url::parse(address).ok()?;
     address.query_pairs().find(|(name, _)| name == "statement-cache-capacity").map(|(_, value)| value.into_owned())
-}
-
-async fn answered<T>(taking: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    timeout(BEGIN_TIMEOUT, taking).await.unwrap_or_else(|_| {
-        let seconds = BEGIN_TIMEOUT.as_secs();
-        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {seconds} s"))))
-    })
 }
 
 /// The connection is dead: another one to the same host may do.

@@ -116,7 +116,7 @@ async fn is_up_to_date(connection: &mut PgConnection) -> Result<bool, StoreError
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
         let connection = self.writers.begin_batch().await?;
-        Ok(Box::new(PostgresBatch { connection, writers: self.writers.clone() }))
+        Ok(Box::new(PostgresBatch { connection, host: self.writers.serving(), writers: self.writers.clone() }))
     }
 
     /// Writes the id itself: that waits for a commit which is still under way, and makes one that comes later fail. What it
@@ -141,7 +141,7 @@ impl Store for PostgresStore {
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
         let mut connection = self.readers.begin(transaction::READ).await?;
-        let rows: Vec<String> = query_scalar(
+        let overdue = query_scalar(
             "SELECT json_build_object('kind', kind, 'key', key)::text
              FROM (SELECT kind, key, due_at FROM events
                    WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2) overdue
@@ -149,9 +149,8 @@ impl Store for PostgresStore {
         )
         .bind(at.0)
         .bind(limit)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(store_error)?;
+        .fetch_all(&mut *connection);
+        let rows: Vec<String> = self.readers.watch(async { overdue.await.map_err(store_error) }).await?;
         rows.iter().map(|row| parse(row)).collect()
     }
 
@@ -207,6 +206,8 @@ impl Store for PostgresStore {
 
 struct PostgresBatch {
     connection: PoolConnection<Postgres>,
+    /// Its place among the hosts.
+    host: usize,
     /// For what must be there before this transaction ends.
     writers: Hosts,
 }
@@ -218,37 +219,46 @@ impl Batch for PostgresBatch {
     }
 
     async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
-        lock::lock(&mut self.connection, wanted).await
+        self.writers.watch_host(self.host, lock::lock(&mut self.connection, wanted)).await
     }
 
     /// In a transaction of its own: a row that is not committed could be locked by nobody else, who would have to wait.
     async fn make_locks(&mut self, absent: &BTreeSet<Lock>) -> Result<(), StoreError> {
         let mut aside = self.writers.begin(transaction::MAKING_LOCKS).await?;
-        lock::make(&mut aside, absent).await?;
-        aside.commit().await.map_err(store_error)
+        let make = async {
+            lock::make(&mut aside, absent).await?;
+            aside.commit().await.map_err(store_error)
+        };
+        self.writers.watch_host(self.host, make).await
     }
 
     async fn wait_for(&mut self, wanted: &BTreeSet<Lock>) -> Result<(), StoreError> {
-        lock::wait_for(&mut self.connection, wanted).await
+        self.writers.watch_host(self.host, lock::wait_for(&mut self.connection, wanted)).await
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
-        load::load(&mut self.connection, wanted).await
+        self.writers.watch_host(self.host, load::load(&mut self.connection, wanted)).await
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        write::write(&mut self.connection, changes).await
+        self.writers.watch_host(self.host, write::write(&mut self.connection, changes)).await
     }
 
     async fn roll_back(mut self: Box<Self>) {
+        // A host that was given up would have to be waited for once more.
+        if self.writers.serving() != self.host {
+            return;
+        }
         // A connection that is broken has no transaction any more.
-        if let Err(error) = self.connection.execute(sqlx::raw_sql("ROLLBACK")).await {
+        let roll_back = self.connection.execute(sqlx::raw_sql("ROLLBACK"));
+        if let Err(error) = self.writers.watch_host(self.host, async { roll_back.await.map_err(store_error) }).await {
             tracing::debug!(%error, "a batch could not be rolled back in order");
         }
     }
 
     async fn commit(mut self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
-        transaction::commit(&mut self.connection, batch, at).await.map_err(store_error)
+        let commit = async { transaction::commit(&mut self.connection, batch, at).await.map_err(store_error) };
+        self.writers.watch_host(self.host, commit).await
     }
 }
 

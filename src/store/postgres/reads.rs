@@ -307,8 +307,8 @@ impl PostgresStore {
         key: impl ToString,
     ) -> Result<Option<T>, StoreError> {
         let mut reader = self.reader().await?;
-        let found: Option<String> =
-            query_scalar(query).bind(bindable(&key)).fetch_optional(&mut *reader).await.map_err(store_error)?;
+        let find = query_scalar(query).bind(bindable(&key)).fetch_optional(&mut *reader);
+        let found: Option<String> = self.readers.watch(async { find.await.map_err(store_error) }).await?;
         found.as_deref().map(parse).transpose()
     }
 
@@ -324,7 +324,8 @@ impl PostgresStore {
             bound = bound.bind(filter);
         }
         let mut reader = self.reader().await?;
-        let rows: String = bound.fetch_one(&mut *reader).await.map_err(store_error)?;
+        let list = bound.fetch_one(&mut *reader);
+        let rows: String = self.readers.watch(async { list.await.map_err(store_error) }).await?;
         parse(&rows)
     }
 }

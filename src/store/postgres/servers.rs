@@ -24,13 +24,12 @@ const NOTE: &str = "
 impl Servers for PostgresStore {
     async fn note_server(&self, server: &RunningServer, forget_before: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.writers.begin(transaction::ASIDE).await?;
-        query(NOTE)
-            .bind(json([server])?)
-            .bind(forget_before.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(store_error)?;
-        transaction.commit().await.map_err(store_error)
+        let note = query(NOTE).bind(json([server])?).bind(forget_before.0);
+        let note = async {
+            note.execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.writers.watch(async { note.await.map_err(store_error) }).await
     }
 
     async fn remove_server(&self, id: TrackingId) -> Result<(), StoreError> {
@@ -45,12 +44,10 @@ impl Servers for PostgresStore {
 
     async fn servers_seen(&self, since: Timestamp) -> Result<Vec<RunningServer>, StoreError> {
         let mut transaction = self.readers.begin(transaction::READ).await?;
-        let rows: Vec<String> =
-            query_scalar("SELECT row_to_json(servers)::text FROM servers WHERE seen_at >= $1 ORDER BY name, id")
-                .bind(since.0)
-                .fetch_all(&mut *transaction)
-                .await
-                .map_err(store_error)?;
+        let seen = query_scalar("SELECT row_to_json(servers)::text FROM servers WHERE seen_at >= $1 ORDER BY name, id")
+            .bind(since.0)
+            .fetch_all(&mut *transaction);
+        let rows: Vec<String> = self.readers.watch(async { seen.await.map_err(store_error) }).await?;
         rows.iter().map(|row| parse(row)).collect()
     }
 }
