@@ -7,10 +7,10 @@ use super::fields::{self, WrongField};
 use super::outcome::AuthorizationAnswer;
 use super::subjects::{self, Parties, Transaction};
 use super::{Context, Missing, Request, State};
-use crate::domain::person::{DirectoryKey, DirectoryKind, SenderKey};
+use crate::domain::person::{DirectoryKey, DirectoryKind};
 use crate::domain::{
-    Account, AccountId, Authorization, AuthorizationState, Currency, Decision, DecisionKind, PersonalData, Reason,
-    RuleFinding, Status, SubjectKey, Timestamp,
+    Account, AccountId, Authorization, AuthorizationState, Currency, Decision, DecisionKind, Reason, RuleFinding,
+    Status, SubjectKey, Timestamp,
 };
 use crate::rules::Case;
 
@@ -24,15 +24,15 @@ pub fn authorize(
     call: &AuthorizeCall,
 ) -> Result<AuthorizationAnswer, Missing> {
     let account = find_account(state, call)?;
-    let sender = call.sender.given().and_then(PersonalData::sender_key);
-    let parties = account.as_ref().map(|account| Parties::of(account, sender.as_ref()));
+    let sender = call.sender.given();
+    let parties = account.as_ref().map(|account| Parties::of(account, sender));
     let subjects = match &parties {
         Some(parties) => parties.named(context),
-        None => subjects::sender_alone(context, sender.as_ref()),
+        None => subjects::sender_alone(context, sender),
     };
     let now = subjects::enter(state, &subjects, request.received_at)?;
     let currency = call.currency.given().copied().or(account.as_ref().map(|account| account.currency));
-    let remittance = Remittance { context, request, call, account, sender, parties, subjects, currency, now };
+    let remittance = Remittance { context, request, call, account, parties, subjects, currency, now };
 
     let mut findings = Vec::new();
     let verdict = match remittance.judge(state, &mut findings)? {
@@ -53,7 +53,6 @@ struct Remittance<'a> {
     request: &'a Request,
     call: &'a AuthorizeCall,
     account: Option<Account>,
-    sender: Option<SenderKey>,
     /// Whom it counts for, where there is an account.
     parties: Option<Parties>,
     /// Every subject that it names.
@@ -82,7 +81,7 @@ impl Remittance<'_> {
             amount,
             currency: account.currency,
             tier: &account.tier,
-            has_sender: self.sender.is_some(),
+            has_sender: self.call.sender.given().is_some(),
         };
         let judgement = subjects::judge(self.context, state, parties, &case)?;
         *findings = judgement.findings;
@@ -145,7 +144,7 @@ impl Remittance<'_> {
             at: self.now,
             expires_at: self.now,
             state,
-            sender: self.sender.clone(),
+            sender: self.call.sender.given().cloned(),
             counted: Vec::new(),
             credit: None,
             bound_credit: None,

@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::domain::person::SenderKey;
 use crate::domain::{
     AccountId, Body, Currency, Document, JsonNumber, PersonalData, Status, SubjectKey, Timestamp, TrackingId,
 };
@@ -85,7 +86,8 @@ pub struct AuthorizeCall {
     pub amount: Field<JsonNumber>,
     pub currency: Field<Currency>,
     pub exchange_rate: Field<Decimal>,
-    pub sender: Field<PersonalData>,
+    /// As rules count them. A phone is costly to normalise, and a batch may be decided more than once.
+    pub sender: Field<SenderKey>,
     pub receiver: Field<PersonalData>,
     /// The body, for the record.
     pub body: Body,

@@ -23,7 +23,7 @@ impl Wanted {
             Command::Authorize(call) => {
                 self.name_account(&call.account, horizon);
                 if context.rules.counts_by(SubjectKind::Sender)
-                    && let Some(key) = call.sender.given().and_then(PersonalData::sender_key)
+                    && let Some(key) = call.sender.given()
                 {
                     self.subjects.insert(SubjectKey::new(SubjectKind::Sender, key.as_str()), horizon);
                 }

@@ -189,7 +189,7 @@ pub fn authorize(account: &str, amount: i64, sender_phone: &str) -> Command {
         amount: number(amount),
         currency: Field::Given(currency("MXN")),
         exchange_rate: rate(),
-        sender: Field::Given(person(sender_phone)),
+        sender: Field::Given(person(sender_phone).sender_key().unwrap()),
         receiver: Field::Given(person("+525555123456")),
         body: body(),
     })

@@ -13,12 +13,13 @@ pub fn authorize(document: &Document<'_>) -> AuthorizeCall {
         Ok(None) => personal_data(body, "PersonalData"),
         read => read,
     };
+    let sender = personal_data(body, "SenderPersonalData").map(|sender| sender.and_then(|data| data.sender_key()));
     AuthorizeCall {
         account: identifier(body, "AccountIdentifier").into(),
         amount: amount(body.get("Amount"), "Amount").into(),
         currency: currency(body.get("Currency"), "Currency").into(),
         exchange_rate: exchange_rate(body.get("ExchangeRate"), "ExchangeRate").into(),
-        sender: personal_data(body, "SenderPersonalData").into(),
+        sender: sender.into(),
         receiver: receiver.into(),
         body: Body::new(document.raw.to_owned()),
     }
