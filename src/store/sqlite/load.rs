@@ -9,13 +9,14 @@ use crate::domain::subject::tree;
 use crate::store::StoreError;
 use crate::store::rows::{parse, sort, wanted_subjects};
 
-/// One parameter per branch, in the order in which [`load`] binds them. `CROSS JOIN` keeps SQLite from ever trying to
-/// scan the table and look for its rows among those wanted.
+/// One parameter per branch, in the order in which [`load`] binds them. Keys that are objects are read by `jsonb_each`:
+/// `json_each` would write each out as text, to be parsed again for every `->>`. `CROSS JOIN` keeps SQLite from ever
+/// trying to scan the table and look for its rows among those wanted.
 const LOAD: &str = concat!(
-    "WITH prefix AS (
+    "WITH prefix AS MATERIALIZED (
         SELECT w.value ->> 'kind' AS kind, w.value ->> 'key' AS key, w.value ->> 'currency' AS currency,
             w.value ->> 'upto' AS upto
-        FROM json_each(?) w),
+        FROM jsonb_each(?) w),
     prefix_end AS (
         SELECT p.kind, p.key, p.currency, p.upto, e.number, e.running
         FROM prefix p CROSS JOIN events e
@@ -29,23 +30,23 @@ const LOAD: &str = concat!(
     UNION ALL SELECT 'person', ",
     person_row!(),
     " FROM persons WHERE id IN (
-        SELECT d.person FROM json_each(?) w
+        SELECT d.person FROM jsonb_each(?) w
         CROSS JOIN directory d ON d.kind = w.value ->> 'kind' AND d.value = w.value ->> 'value')
     UNION ALL SELECT 'person', ",
     person_row!(),
     " FROM persons WHERE id IN (SELECT value FROM json_each(?))
     UNION ALL SELECT 'subject',
         json_object('kind', s.kind, 'key', s.key, 'last_event_at', s.last_event_at)
-    FROM json_each(?) w CROSS JOIN subjects s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'
+    FROM jsonb_each(?) w CROSS JOIN subjects s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'
     UNION ALL SELECT 'series',
         json_object('kind', s.kind, 'key', s.key, 'currency', s.currency, 'events', s.events, 'amount', s.amount,
             'released', json(s.released))
-    FROM json_each(?) w CROSS JOIN series s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'
+    FROM jsonb_each(?) w CROSS JOIN series s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'
     UNION ALL SELECT 'event', ",
     "json_object('kind', e.kind, 'key', e.key, 'currency', e.currency, 'number', e.number, 'at', e.at,
         'amount', e.amount, 'running', e.running, 'authorization', e.authorization, 'due_at', e.due_at,
         'released', e.released)
-    FROM json_each(?) w CROSS JOIN events e
+    FROM jsonb_each(?) w CROSS JOIN events e
         ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key'
         AND e.due_at IS NOT NULL AND e.due_at <= w.value ->> 'until'
     UNION ALL SELECT 'prefix',
@@ -78,7 +79,7 @@ const LOAD: &str = concat!(
     "json_object('kind', e.kind, 'key', e.key, 'currency', e.currency, 'number', e.number, 'at', e.at,
         'amount', e.amount, 'running', e.running, 'authorization', e.authorization, 'due_at', e.due_at,
         'released', e.released)
-    FROM json_each(?) w CROSS JOIN events e
+    FROM jsonb_each(?) w CROSS JOIN events e
         ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key' AND e.currency = w.value ->> 'currency'
         AND e.number = w.value ->> 'number'
     UNION ALL SELECT 'authorization', ",
@@ -87,7 +88,7 @@ const LOAD: &str = concat!(
     UNION ALL SELECT 'authorization', ",
     authorization_row!(),
     " FROM authorizations WHERE id IN (
-        SELECT u.id FROM json_each(?) w CROSS JOIN authorizations u ON u.id IN (
+        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
             SELECT id FROM authorizations
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
                 AND currency = w.value ->> 'currency' AND state = 'Open' AND state IN ('Open', 'Expired')
@@ -96,7 +97,7 @@ const LOAD: &str = concat!(
     UNION ALL SELECT 'authorization', ",
     authorization_row!(),
     " FROM authorizations WHERE id IN (
-        SELECT u.id FROM json_each(?) w CROSS JOIN authorizations u ON u.id IN (
+        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
             SELECT id FROM authorizations
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
                 AND currency = w.value ->> 'currency' AND state = 'Open' AND state IN ('Open', 'Expired')
@@ -106,7 +107,7 @@ const LOAD: &str = concat!(
     UNION ALL SELECT 'authorization', ",
     authorization_row!(),
     " FROM authorizations WHERE id IN (
-        SELECT u.id FROM json_each(?) w CROSS JOIN authorizations u ON u.id IN (
+        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
             SELECT id FROM authorizations
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
                 AND currency = w.value ->> 'currency' AND state = 'Expired' AND state IN ('Open', 'Expired')
@@ -115,7 +116,7 @@ const LOAD: &str = concat!(
     UNION ALL SELECT 'authorization', ",
     authorization_row!(),
     " FROM authorizations WHERE id IN (
-        SELECT u.id FROM json_each(?) w CROSS JOIN authorizations u ON u.id IN (
+        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
             SELECT id FROM authorizations
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
                 AND currency = w.value ->> 'currency' AND state = 'Expired' AND state IN ('Open', 'Expired')
@@ -127,7 +128,7 @@ const LOAD: &str = concat!(
     UNION ALL SELECT 'credit', ",
     credit_row!(),
     " FROM credits WHERE id IN (
-        SELECT u.id FROM json_each(?) w CROSS JOIN credits u ON u.id IN (
+        SELECT u.id FROM jsonb_each(?) w CROSS JOIN credits u ON u.id IN (
             SELECT id FROM credits
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
                 AND currency = w.value ->> 'currency' AND referenced = 0
@@ -140,7 +141,7 @@ const LOAD: &str = concat!(
     " FROM enrolments WHERE token_hash IN (SELECT value FROM json_each(?))
     UNION ALL SELECT 'idempotency',
         json_object('path', i.path, 'key', i.key, 'body_hash', i.body_hash, 'outcome', json(i.outcome), 'at', i.at)
-    FROM json_each(?) w CROSS JOIN idempotency i ON i.path = w.value ->> 'path' AND i.key = w.value ->> 'key'"
+    FROM jsonb_each(?) w CROSS JOIN idempotency i ON i.path = w.value ->> 'path' AND i.key = w.value ->> 'key'"
 );
 
 const ACCOUNTS_OF_PERSONS: &str =
@@ -217,7 +218,8 @@ mod tests {
             let scans: Vec<_> = steps
                 .iter()
                 .filter(|step| {
-                    step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE") && !step.contains("subquery")
+                    let wanted = step.contains("VIRTUAL TABLE") || step.contains("subquery") || *step == "SCAN p";
+                    step.starts_with("SCAN") && !wanted
                 })
                 .collect();
             assert!(scans.is_empty(), "{scans:#?}");
