@@ -1,9 +1,9 @@
 //! A first guess of what a batch will need. It saves rounds of loading and decides nothing.
 
-use super::command::{Action, Command, Field, Request};
-use super::{Context, IdempotencyKey, Lock, Wanted};
-use crate::domain::person::directory_keys;
-use crate::domain::{AccountId, Document, PersonalData, SubjectKey, SubjectKind, Timestamp, TrackingId};
+use super::command::{Action, AuthorizeCall, Command, Field, Request};
+use super::{Context, IdempotencyKey, Lock, PrefixKey, Wanted};
+use crate::domain::person::{SenderKey, directory_keys};
+use crate::domain::{AccountId, Document, PersonalData, SeriesKey, SubjectKey, SubjectKind, Timestamp, TrackingId};
 
 impl Wanted {
     /// What `requests` name outright.
@@ -27,6 +27,7 @@ impl Wanted {
                 {
                     self.subjects.insert(SubjectKey::new(SubjectKind::Sender, key.as_str()), horizon);
                 }
+                self.name_windows(context, call, request.received_at);
             }
             Command::Credit(call) => {
                 self.name_account(&call.account, horizon);
@@ -77,6 +78,22 @@ impl Wanted {
         if let Some(id) = field.given() {
             self.accounts.insert(AccountId::new(id));
             self.subjects.insert(SubjectKey::new(SubjectKind::Account, id), horizon);
+        }
+    }
+
+    /// What each window's start had counted, where the command turns out to be dated when it was received.
+    fn name_windows(&mut self, context: &Context, call: &AuthorizeCall, received_at: Timestamp) {
+        let Some(currency) = call.currency.given() else { return };
+        for (per, upto) in context.rules.window_starts(received_at) {
+            let key = match per {
+                SubjectKind::Account => call.account.given().map(String::as_str),
+                SubjectKind::Sender => call.sender.given().map(SenderKey::as_str),
+                SubjectKind::Receiver => None,
+            };
+            if let Some(key) = key {
+                let series = SeriesKey { subject: SubjectKey::new(per, key), currency: *currency };
+                self.prefixes.insert(PrefixKey { series, upto });
+            }
         }
     }
 

@@ -26,6 +26,7 @@ pub struct Wanted {
     /// What a series had counted up to and including the given moment.
     pub prefixes: BTreeSet<PrefixKey>,
     pub events: BTreeSet<EventRef>,
+    /// With the events that they are counted as.
     pub authorizations: BTreeSet<TrackingId>,
     pub unused: BTreeSet<UnusedKey>,
     pub credits: BTreeSet<TrackingId>,
@@ -124,7 +125,7 @@ pub struct Loaded {
     pub persons: Vec<Person>,
     pub subjects: Vec<Subject>,
     pub series: Vec<Series>,
-    /// Events asked for, and events due on the subjects asked for.
+    /// Events asked for, events due on the subjects asked for, and those of the authorizations asked for.
     pub events: Vec<Event>,
     pub prefixes: Vec<(PrefixKey, Counted)>,
     /// Authorizations asked for, and those that an [`UnusedKey`] found.

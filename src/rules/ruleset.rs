@@ -10,7 +10,7 @@ use super::window::Window;
 use super::{Case, Counters, TYPES};
 use crate::domain::decision::Unit;
 use crate::domain::policy::MissingSender;
-use crate::domain::{Counted, Reason, RuleFinding, SubjectKind, Verdict};
+use crate::domain::{Counted, Reason, RuleFinding, SubjectKind, Timestamp, Verdict};
 use crate::toml_text::{Mistake, Source};
 
 /// The rules that are used where no file is named.
@@ -151,6 +151,13 @@ impl RuleSet {
         self.rules
             .iter()
             .any(|rule| rule.mode != Mode::Off && rule.counting.as_ref().is_some_and(|counting| counting.per == kind))
+    }
+
+    /// Where the windows of all rules that are not off begin at `now`, and whose they are.
+    pub fn window_starts(&self, now: Timestamp) -> impl Iterator<Item = (SubjectKind, Timestamp)> {
+        let counting =
+            self.rules.iter().filter(|rule| rule.mode != Mode::Off).filter_map(|rule| rule.counting.as_ref());
+        counting.map(move |counting| (counting.per, counting.window.from(now)))
     }
 
     /// Judges a case by every rule, in file order.

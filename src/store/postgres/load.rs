@@ -83,6 +83,13 @@ pub(super) const LOAD: &str = concat!(
     CROSS JOIN LATERAL (
         SELECT * FROM events
         WHERE kind = w.kind AND key = w.key AND currency = w.currency AND number = w.number LIMIT 1) e
+    UNION ALL SELECT 'event', row_to_json(e)::text
+    FROM json_array_elements_text($7::json) w
+    CROSS JOIN LATERAL (SELECT counted FROM authorizations WHERE id = w::uuid LIMIT 1) a
+    CROSS JOIN jsonb_to_recordset(a.counted) AS c (kind text, key text, currency text, number bigint)
+    CROSS JOIN LATERAL (
+        SELECT * FROM events
+        WHERE kind = c.kind AND key = c.key AND currency = c.currency AND number = c.number LIMIT 1) e
     UNION ALL SELECT 'authorization', row_to_json(a)::text
     FROM json_array_elements_text($7::json) w
     CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = w::uuid LIMIT 1) a

@@ -326,7 +326,7 @@ mod plans {
         for (index, uses) in [
             ("events_by_time", 1),
             ("events_due", 1),
-            ("events_pkey", 2),
+            ("events_pkey", 3),
             ("authorizations_unused", 4),
             ("credits_unreferenced", 1),
         ] {

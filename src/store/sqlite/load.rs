@@ -2,7 +2,9 @@
 
 use sqlx::SqliteConnection;
 
-use super::rows::{account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, json, person_row};
+use super::rows::{
+    account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, event_row, json, person_row,
+};
 use super::store_error;
 use crate::decide::{CANDIDATES, Loaded, Wanted};
 use crate::domain::subject::tree;
@@ -43,10 +45,8 @@ const LOAD: &str = concat!(
             'released', json(s.released))
     FROM jsonb_each(?) w CROSS JOIN series s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'
     UNION ALL SELECT 'event', ",
-    "json_object('kind', e.kind, 'key', e.key, 'currency', e.currency, 'number', e.number, 'at', e.at,
-        'amount', e.amount, 'running', e.running, 'authorization', e.authorization, 'due_at', e.due_at,
-        'released', e.released)
-    FROM jsonb_each(?) w CROSS JOIN events e
+    event_row!(),
+    " FROM jsonb_each(?) w CROSS JOIN events e
         ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key'
         AND e.due_at IS NOT NULL AND e.due_at <= w.value ->> 'until'
     UNION ALL SELECT 'prefix',
@@ -76,12 +76,16 @@ const LOAD: &str = concat!(
                     GROUP BY released))))
     FROM prefix_end p
     UNION ALL SELECT 'event', ",
-    "json_object('kind', e.kind, 'key', e.key, 'currency', e.currency, 'number', e.number, 'at', e.at,
-        'amount', e.amount, 'running', e.running, 'authorization', e.authorization, 'due_at', e.due_at,
-        'released', e.released)
-    FROM jsonb_each(?) w CROSS JOIN events e
+    event_row!(),
+    " FROM jsonb_each(?) w CROSS JOIN events e
         ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key' AND e.currency = w.value ->> 'currency'
         AND e.number = w.value ->> 'number'
+    UNION ALL SELECT 'event', ",
+    event_row!(),
+    " FROM json_each(?) w CROSS JOIN authorizations a ON a.id = w.value CROSS JOIN json_each(a.counted) c
+    CROSS JOIN events e
+        ON e.kind = c.value ->> 'kind' AND e.key = c.value ->> 'key' AND e.currency = c.value ->> 'currency'
+        AND e.number = c.value ->> 'number'
     UNION ALL SELECT 'authorization', ",
     authorization_row!(),
     " FROM authorizations WHERE id IN (SELECT value FROM json_each(?))
@@ -153,6 +157,7 @@ const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4 && CANDIDATES == 5
 
 pub(super) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Loaded, StoreError> {
     let (subjects, unused) = (json(wanted_subjects(wanted))?, json(&wanted.unused)?);
+    let authorizations = json(&wanted.authorizations)?;
     let mut query = sqlx::query_as::<_, (String, String)>(LOAD)
         .bind(json(&wanted.prefixes)?)
         .bind(json(&wanted.accounts)?)
@@ -162,7 +167,8 @@ pub(super) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> 
         .bind(subjects.clone())
         .bind(subjects)
         .bind(json(&wanted.events)?)
-        .bind(json(&wanted.authorizations)?);
+        .bind(authorizations.clone())
+        .bind(authorizations);
     for _ in 0..4 {
         query = query.bind(unused.clone());
     }

@@ -27,6 +27,14 @@ macro_rules! person_row {
     };
 }
 
+macro_rules! event_row {
+    () => {
+        "json_object('kind', e.kind, 'key', e.key, 'currency', e.currency, 'number', e.number, 'at', e.at,
+            'amount', e.amount, 'running', e.running, 'authorization', e.authorization, 'due_at', e.due_at,
+            'released', e.released)"
+    };
+}
+
 macro_rules! authorization_row {
     () => {
         "json_object('id', id, 'account', account, 'amount', amount, 'currency', currency,
@@ -59,4 +67,4 @@ macro_rules! enrolment_row {
     };
 }
 
-pub(super) use {account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, person_row};
+pub(super) use {account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, event_row, person_row};
