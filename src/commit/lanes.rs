@@ -147,7 +147,10 @@ impl Second {
         while held.peek().is_some() {
             let (waiting, kept): (Vec<Waiting>, Vec<(BTreeSet<Lock>, Instant)>) =
                 held.by_ref().take(self.limits.batch).map(|one| (one.waiting, (one.behind, one.until))).unzip();
-            let expected = kept.iter().flat_map(|(behind, _)| behind).cloned().collect();
+            let stuck = self.writer.stuck.locks();
+            let expected =
+                kept.iter().map(|(behind, _)| behind).filter(|behind| behind.is_disjoint(&stuck)).flatten().cloned();
+            let expected = expected.collect();
             let mut late = self.writer.carry_out(waiting, &expected, &awaited).await.into_iter().peekable();
             for (place, (behind, until)) in kept.into_iter().enumerate() {
                 if let Some(late) = late.next_if(|late| late.place == place) {

@@ -26,7 +26,7 @@ use crate::decide::{Context, Outcome, Request};
 use crate::store::Store;
 use crate::telemetry;
 
-use self::writer::Writer;
+use self::writer::{Stuck, Writer};
 
 pub use execute::{ExecuteError, Executed, begin_with_the_directory, execute};
 
@@ -95,7 +95,7 @@ impl Engine {
         let (queue, waiting) = mpsc::channel(limits.queue);
         let (stop, stopping) = watch::channel(false);
         let engine = Self { queue, context: context.clone() };
-        let hand = Writer { store: store.clone(), context };
+        let hand = Writer { store: store.clone(), context, stuck: Stuck::default() };
         let writer = tokio::spawn(lanes::run(hand, waiting, limits, stopping.clone()));
         let housekeeping = tokio::spawn(housekeeping::run(store, engine.clone(), clock, stopping));
         (engine, Running { stop, writer, housekeeping })

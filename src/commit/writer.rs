@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -24,6 +24,9 @@ const ASKING_AFTER_A_LOST_COMMIT: u32 = 5;
 
 /// Pause between two such questions.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How long what stayed held is only tried, without waiting.
+const LET_ALONE_FOR: Duration = Duration::from_secs(1);
 
 /// Who waits, in their request's span; nobody once they were answered.
 struct Caller {
@@ -58,6 +61,27 @@ pub(super) struct Late {
 pub(super) struct Writer {
     pub store: Arc<dyn Store>,
     pub context: Arc<Context>,
+    pub stuck: Stuck,
+}
+
+/// Locks that stayed held while a batch waited its turn, each with the moment until which nobody waits for it again: a row
+/// that another client forgot must not cost the rest of the lane a wait in every round.
+#[derive(Clone, Default)]
+pub(super) struct Stuck(Arc<Mutex<BTreeMap<Lock, Instant>>>);
+
+impl Stuck {
+    pub(super) fn locks(&self) -> BTreeSet<Lock> {
+        let now = Instant::now();
+        let mut stuck = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.retain(|_, until| *until > now);
+        stuck.keys().cloned().collect()
+    }
+
+    fn add(&self, locks: BTreeSet<Lock>) {
+        let until = Instant::now() + LET_ALONE_FOR;
+        let mut stuck = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.extend(locks.into_iter().map(|lock| (lock, until)));
+    }
 }
 
 impl Writer {
@@ -188,8 +212,9 @@ impl Writer {
     ) -> Result<Executed<Result<Outcome, PutBack>>, ExecuteError> {
         if !expected.is_empty() {
             match batch.wait_for(expected).await {
-                // What stays held for longer than a batch takes is let alone; the rest need not wait for it.
-                Ok(()) | Err(StoreError::Held(_)) => {}
+                Ok(()) => {}
+                // What stays held for longer than batches take is let alone; the rest need not wait for it.
+                Err(StoreError::Held(_)) => self.stuck.add(batch.lock(expected).await?.held),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -19,6 +19,9 @@ pub(super) const BATCH: &str = "
     SET LOCAL jit = off;
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
 
+/// As a batch begins, once it has waited its turn.
+pub(super) const IMPATIENTLY: &str = "SET LOCAL lock_timeout = '50ms'";
+
 /// Making locks. Nobody is told of it, so it need not be on the disk before the batch that uses them, and the log of a
 /// database is written in order.
 pub(super) const MAKING_LOCKS: &str = "
