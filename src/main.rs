@@ -1,5 +1,8 @@
 //! The command line; everything it does is in the library.
 
+// An optimised build lays out the future of every command in one, which nests deeper than the compiler's default.
+#![recursion_limit = "256"]
+
 use std::process::ExitCode;
 
 use anyhow::Context;
