@@ -25,6 +25,14 @@ pub async fn drop(arguments: &Arguments, name: &str) -> anyhow::Result<()> {
     execute(&format!("{}/postgres", arguments.postgres), format!("DROP DATABASE {name} WITH (FORCE)")).await
 }
 
+/// MiB.
+pub async fn size(database: &str) -> anyhow::Result<u64> {
+    let mut connection = PgConnection::connect(database).await?;
+    let bytes: i64 =
+        sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(&mut connection).await?;
+    Ok(u64::try_from(bytes)? / 1_048_576)
+}
+
 /// What a reader wants to know of the cluster.
 pub async fn described(arguments: &Arguments) -> anyhow::Result<String> {
     let mut connection = PgConnection::connect(&format!("{}/postgres", arguments.postgres)).await?;

@@ -1,9 +1,7 @@
 //! By hand: the throughput on books with a long past, against empty ones. It fills a disk.
 
-use std::process::Command;
+use std::fs;
 use std::time::Duration;
-
-use anyhow::Context;
 
 use super::arguments::{Arguments, Part};
 use super::cells::{Cell, Where, Who};
@@ -16,6 +14,10 @@ use super::servers::{self, Server, THREE_RULES};
 use super::{bodies, postgres};
 
 const CONNECTIONS: [usize; 2] = [64, 256];
+
+/// Of each run: the first touch of a page after a checkpoint costs Postgres a copy of it in the log, and filling has just
+/// ended with one.
+const WARM_UP: Duration = Duration::from_secs(20);
 
 pub async fn run(arguments: &Arguments, authorizations: usize) -> anyhow::Result<()> {
     // One account more than there is traffic on: the one that the past is copied from.
@@ -42,7 +44,7 @@ pub async fn run(arguments: &Arguments, authorizations: usize) -> anyhow::Result
         servers::seed(&with_one_more, &empty)?;
         findings.notes.push(format!(
             "{place}: {authorizations} authorizations filled in {took:.0?}, one in ten of them credited; {} MiB on disk",
-            disk(arguments)?
+            size(place, &full).await?
         ));
         if arguments.audit {
             let took = history::audit(arguments, &full, THREE_RULES)?;
@@ -52,7 +54,7 @@ pub async fn run(arguments: &Arguments, authorizations: usize) -> anyhow::Result
             .map(|database| Server::start(servers::product(arguments, database, THREE_RULES, &["serve"])?));
         let servers = [(Who::Server, on_empty?), (Who::FullBooks, on_full?)];
         let calls = &calls[..arguments.accounts];
-        round(arguments, place, &servers, calls, Duration::from_secs(2), &mut Results::default()).await?;
+        round(arguments, place, &servers, calls, WARM_UP, &mut Results::default()).await?;
         for number in 1..=arguments.rounds() {
             eprintln!("{place}, round {number} of {}", arguments.rounds());
             round(arguments, place, &servers, calls, arguments.duration(), &mut results).await?;
@@ -88,10 +90,10 @@ async fn round(
     Ok(())
 }
 
-/// What the run has written so far, Postgres' files included, MiB.
-fn disk(arguments: &Arguments) -> anyhow::Result<u64> {
-    let folder = arguments.folder.parent().context("the folder is in none")?;
-    let output = Command::new("du").args(["--summarize", "--block-size=1M"]).arg(folder).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.split_whitespace().next().context("du said nothing")?.parse()?)
+/// What the database takes, MiB.
+async fn size(place: Where, database: &str) -> anyhow::Result<u64> {
+    match place {
+        Where::Postgres => postgres::size(database).await,
+        _ => Ok(fs::metadata(database.trim_start_matches("sqlite://"))?.len() / 1_048_576),
+    }
 }
