@@ -91,7 +91,8 @@ enum Command {
 
 /// Carries out a command and says what went wrong, if anything did.
 pub async fn run(command_line: CommandLine, environment: &Environment) -> ExitCode {
-    match carry_out(command_line, environment).await {
+    // In boxes, here and below: the compiler gives up on futures that hold each other too deep.
+    match Box::pin(carry_out(command_line, environment)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(line) = failure.line() {
@@ -127,7 +128,7 @@ async fn carry_out(command_line: CommandLine, environment: &Environment) -> Resu
         Command::Rules(command) => rules::run(&command, &settings),
         Command::Sign(args) => sign::run(&args, &settings),
         Command::Audit(args) => audit::run(&args, &settings, clock).await,
-        Command::Store(command) => store::run(&command, &settings, clock).await,
+        Command::Store(command) => Box::pin(store::run(&command, &settings, clock)).await,
         Command::Healthcheck(args) => healthcheck::run(&args, &settings).await,
     }
 }

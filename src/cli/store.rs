@@ -147,8 +147,8 @@ async fn go_through(
     let bar = progress();
     let watcher = |step| show(&bar, step);
     let proof = match now {
-        Some(now) => copy::copy(&*source, &*target, now, &watcher).await,
-        None => copy::compare(&*source, &*target, &watcher).await,
+        Some(now) => Box::pin(copy::copy(&*source, &*target, now, &watcher)).await,
+        None => Box::pin(copy::compare(&*source, &*target, &watcher)).await,
     };
     bar.finish_and_clear();
     source.close().await;
