@@ -49,8 +49,11 @@ impl Cluster {
             "--pgdata",
             &data,
         ]));
-        // What reaches the kernel survives the death of every process, so nothing here has to reach the disk.
-        cluster.configure("fsync = off\nwal_retrieve_retry_interval = 100ms\nmax_connections = 60");
+        // What reaches the kernel survives the death of every process, so nothing here has to reach the disk. Shared memory
+        // is in the cluster's folder, and goes with it where nobody is left to remove it.
+        cluster.configure(
+            "fsync = off\nwal_retrieve_retry_interval = 100ms\nmax_connections = 60\ndynamic_shared_memory_type = mmap",
+        );
         cluster.start_again().await;
         cluster.run_sql("postgres", &format!("CREATE DATABASE {DATABASE} ENCODING 'UTF8'")).await;
         cluster
