@@ -7,6 +7,7 @@
 mod bench;
 mod failures;
 mod lanes;
+mod loading;
 mod queue;
 mod rows_held;
 mod sweeping;

@@ -1,6 +1,7 @@
 //! A store that fails when it is told to, over a real one.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -50,12 +51,14 @@ pub struct TroubledStore {
     /// One permit for each transaction that was asked for.
     begun: Semaphore,
     commits: Arc<Commits>,
+    loads: Arc<AtomicUsize>,
 }
 
 impl TroubledStore {
     pub fn over(store: Arc<dyn Database>) -> Self {
         let commits = Arc::new(Commits { gate: Arc::default(), asked: Semaphore::new(0) });
-        Self { store, trouble: Arc::default(), gate: Arc::default(), begun: Semaphore::new(0), commits }
+        let (trouble, gate, loads) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, trouble, gate, begun: Semaphore::new(0), commits, loads }
     }
 
     pub fn set(&self, trouble: Trouble) {
@@ -87,6 +90,11 @@ impl TroubledStore {
         self.begun.available_permits()
     }
 
+    /// How often something was loaded.
+    pub fn loads(&self) -> usize {
+        self.loads.load(Ordering::Relaxed)
+    }
+
     fn trouble(&self) -> Trouble {
         self.trouble.lock().unwrap().clone()
     }
@@ -105,7 +113,8 @@ impl Store for TroubledStore {
             Trouble::Away => Err(away()),
             _ => {
                 let batch = self.store.begin().await?;
-                Ok(Box::new(TroubledBatch { batch, trouble: self.trouble.clone(), commits: self.commits.clone() }))
+                let (trouble, commits, loads) = (self.trouble.clone(), self.commits.clone(), self.loads.clone());
+                Ok(Box::new(TroubledBatch { batch, trouble, commits, loads }))
             }
         }
     }
@@ -139,6 +148,7 @@ struct TroubledBatch {
     batch: Box<dyn Batch>,
     trouble: Arc<Mutex<Trouble>>,
     commits: Arc<Commits>,
+    loads: Arc<AtomicUsize>,
 }
 
 impl TroubledBatch {
@@ -180,6 +190,7 @@ impl Batch for TroubledBatch {
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
         if let Trouble::Panics(account) = self.trouble() {
             assert!(!wanted.accounts.contains(&account), "as the test wants it");
         }

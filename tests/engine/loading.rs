@@ -1,0 +1,38 @@
+//! How often the store is asked: a round trip each, and a pass over the whole batch.
+
+use vna_partner::decide::Outcome;
+
+use crate::bench::{credit, request, second};
+use crate::{ACCOUNT, Bank, an_authorization, authorized};
+
+const RULES: &str = r#"
+    [[rules]]
+    id = "ten-a-day"
+    type = "velocity"
+    max = 10
+    window = { rolling = "24h" }
+
+    [[rules]]
+    id = "monthly-total"
+    type = "accumulated"
+    max = { MXN = "1000.00" }
+    window = { calendar = "month", time_zone = "America/Mexico_City" }
+"#;
+
+#[tokio::test]
+async fn an_authorization_and_its_credit_take_one_load_each() {
+    let bank = Bank::open(RULES).await;
+    // Makes what is counted from now on.
+    assert!(authorized(&bank.engine.submit(an_authorization()).await));
+
+    let (authorization, before) = (an_authorization(), bank.store.loads());
+    let id = authorization.id;
+    assert!(authorized(&bank.engine.submit(authorization).await));
+    assert_eq!(bank.store.loads() - before, 1, "the account, its series and its windows' starts");
+
+    let before = bank.store.loads();
+    let answer = bank.engine.submit(request(second(2), credit(ACCOUNT, id))).await;
+    assert!(matches!(answer, Ok(Outcome::Credit(answer)) if answer.success));
+    assert_eq!(bank.store.loads() - before, 1, "the account, the authorization and its events");
+    bank.close().await;
+}
