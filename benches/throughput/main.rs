@@ -22,6 +22,7 @@ mod sample;
 mod servers;
 mod startup;
 mod stored;
+mod targets;
 mod windows;
 
 use clap::Parser;

@@ -63,13 +63,8 @@ impl Results {
     }
 
     /// The median over the rounds of one cell against another of the same round. `None` where one was not run.
-    pub fn ratio(&self, cell: Cell, against: Cell, value: impl Fn(&Sample) -> f64) -> Option<f64> {
+    pub fn ratio(&self, cell: Cell, against: Cell, ratio: impl Fn(&Sample, &Sample) -> f64) -> Option<f64> {
         let (ours, theirs) = (self.0.get(&cell)?, self.0.get(&against)?);
-        Some(median(ours.iter().zip(theirs).map(|(ours, theirs)| value(ours) / value(theirs)).collect()))
-    }
-
-    /// The median over the rounds of something within one cell.
-    pub fn within(&self, cell: Cell, value: impl Fn(&Sample) -> f64) -> Option<f64> {
-        self.0.get(&cell).map(|samples| median(samples.iter().map(value).collect()))
+        Some(median(ours.iter().zip(theirs).map(|(ours, theirs)| ratio(ours, theirs)).collect()))
     }
 }

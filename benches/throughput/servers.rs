@@ -119,7 +119,7 @@ pub fn product(arguments: &Arguments, database: &str, rules: &str, command: &[&s
         .env("VNA_BIND", "127.0.0.1:0")
         .env("VNA_RULES", &file)
         .current_dir(&arguments.folder)
-        .stdout(File::create(arguments.folder.join("server.log"))?);
+        .stdout(File::options().create(true).append(true).open(arguments.folder.join("server.log"))?);
     if let Some(filter) = &arguments.log_filter {
         program.env("VNA_LOG_FILTER", filter);
     }
