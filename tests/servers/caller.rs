@@ -1,6 +1,7 @@
 //! One caller: Leap and an operator in one, who calls every server and comes again whenever it is told to.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -12,6 +13,9 @@ use vna_partner::http::signature::sign;
 
 use crate::program::{ADMIN_KEY, SIGNING_KEY};
 use crate::told::Told;
+
+/// Less than the server keeps a connection that nobody uses: a call must not meet its end.
+const IDLE_AT_MOST: Duration = Duration::from_secs(10);
 
 /// What came back, other than a 503.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +47,7 @@ pub struct Caller {
 
 impl Caller {
     pub fn new(urls: Vec<String>, seed: u64) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = reqwest::Client::builder().no_proxy().pool_idle_timeout(IDLE_AT_MOST).build().unwrap();
         let chance = SmallRng::seed_from_u64(seed);
         Self { http, urls, chance, told: Told::default(), calls: Cell::new(0), refused: Cell::new(0) }
     }
