@@ -283,6 +283,7 @@ async fn a_batch_that_was_found_not_to_be_committed_never_will_be() {
     let books = sound_books().await;
     drop(books.store.begin().await.unwrap());
     assert!(!books.store.was_committed(id("ba02"), Timestamp(100)).await.unwrap());
+    assert!(!books.store.was_committed(id("ba02"), Timestamp(100)).await.unwrap(), "asked again, it is the same");
     let too_late = books.store.begin().await.unwrap().commit(id("ba02"), Timestamp(100)).await;
     assert!(matches!(too_late, Err(StoreError::Conflict(_))), "{too_late:?}");
 }

@@ -36,6 +36,24 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// the housekeeping, and one that is on its way back.
 const WRITERS: u32 = 7;
 
+const BE_THE_ONE_THAT_FORGETS: &str = "SELECT pg_try_advisory_xact_lock(7810771197232916)";
+
+/// The identifier of a batch that was found not to be committed is kept as long as the others: see
+/// [`Store::was_committed`].
+const FORGET: &str = "
+    WITH forgotten_batches AS (
+        DELETE FROM batches WHERE id IN (
+            SELECT id FROM batches WHERE committed_at > -$1 AND committed_at < $1 ORDER BY committed_at LIMIT $2)
+        RETURNING 1),
+    forgotten_idempotency AS (
+        DELETE FROM idempotency WHERE (path, key) IN
+            (SELECT path, key FROM idempotency WHERE at < $1 ORDER BY at LIMIT $2) RETURNING 1),
+    forgotten_enrolments AS (
+        DELETE FROM enrolments WHERE token_hash IN
+            (SELECT token_hash FROM enrolments WHERE expires_at < $1 LIMIT $2) RETURNING 1)
+    SELECT greatest((SELECT count(*) FROM forgotten_batches), (SELECT count(*) FROM forgotten_idempotency),
+        (SELECT count(*) FROM forgotten_enrolments))";
+
 /// Connections that read, for people and status queries.
 const READERS: u32 = 8;
 
@@ -155,46 +173,31 @@ impl Store for PostgresStore {
     }
 
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
-        let mut connection = self.writers.begin(transaction::ASIDE).await?;
-        query("INSERT INTO rule_sets (version, text, first_seen_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(version)
-            .bind(text)
-            .bind(at.0)
-            .execute(&mut *connection)
-            .await
-            .map_err(store_error)?;
-        connection.commit().await.map_err(store_error)
+        let mut transaction = self.writers.begin(transaction::ASIDE).await?;
+        let remember =
+            query("INSERT INTO rule_sets (version, text, first_seen_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+                .bind(version)
+                .bind(text)
+                .bind(at.0);
+        let remember = async {
+            remember.execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.writers.watch(async { remember.await.map_err(store_error) }).await
     }
 
     async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
         let mut transaction = self.writers.begin(transaction::ASIDE).await?;
-        // Two servers that forget the same rows at once would wait for each other: one is enough.
-        let first: bool = query_scalar("SELECT pg_try_advisory_xact_lock(7810771197232916)")
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(store_error)?;
-        if !first {
-            return Ok(false);
-        }
-        let most: i64 = query_scalar(
-            "WITH forgotten_batches AS (
-                 DELETE FROM batches WHERE id IN
-                     (SELECT id FROM batches WHERE committed_at < $1 ORDER BY committed_at LIMIT $2) RETURNING 1),
-             forgotten_idempotency AS (
-                 DELETE FROM idempotency WHERE (path, key) IN
-                     (SELECT path, key FROM idempotency WHERE at < $1 ORDER BY at LIMIT $2) RETURNING 1),
-             forgotten_enrolments AS (
-                 DELETE FROM enrolments WHERE token_hash IN
-                     (SELECT token_hash FROM enrolments WHERE expires_at < $1 LIMIT $2) RETURNING 1)
-             SELECT greatest((SELECT count(*) FROM forgotten_batches), (SELECT count(*) FROM forgotten_idempotency),
-                 (SELECT count(*) FROM forgotten_enrolments))",
-        )
-        .bind(at.0)
-        .bind(i64::from(limit))
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(store_error)?;
-        transaction.commit().await.map_err(store_error)?;
+        let forget = async {
+            // Two servers that forget the same rows at once would wait for each other: one is enough.
+            if !query_scalar(BE_THE_ONE_THAT_FORGETS).fetch_one(&mut *transaction).await? {
+                return Ok(0);
+            }
+            let most: i64 = query_scalar(FORGET).bind(at.0).bind(i64::from(limit)).fetch_one(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(most)
+        };
+        let most = self.writers.watch(async { forget.await.map_err(store_error) }).await?;
         Ok(most >= i64::from(limit))
     }
 

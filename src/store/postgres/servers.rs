@@ -34,12 +34,12 @@ impl Servers for PostgresStore {
 
     async fn remove_server(&self, id: TrackingId) -> Result<(), StoreError> {
         let mut transaction = self.writers.begin(transaction::ASIDE).await?;
-        query("DELETE FROM servers WHERE id = $1::uuid")
-            .bind(id.to_string())
-            .execute(&mut *transaction)
-            .await
-            .map_err(store_error)?;
-        transaction.commit().await.map_err(store_error)
+        let remove = query("DELETE FROM servers WHERE id = $1::uuid").bind(id.to_string());
+        let remove = async {
+            remove.execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.writers.watch(async { remove.await.map_err(store_error) }).await
     }
 
     async fn servers_seen(&self, since: Timestamp) -> Result<Vec<RunningServer>, StoreError> {

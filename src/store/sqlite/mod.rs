@@ -114,15 +114,18 @@ impl Store for SqliteStore {
         Ok(Box::new(SqliteBatch { transaction }))
     }
 
-    /// Writes the id itself, so that no commit under it can follow.
+    /// Writes the id itself, so that no commit under it can follow, and marks it by a negative moment, so that it is not
+    /// taken for the batch when it is asked for again.
     async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError> {
-        let written = sqlx::query("INSERT INTO batches (id, committed_at) VALUES (?, ?) ON CONFLICT DO NOTHING")
-            .bind(batch.to_string())
-            .bind(at.0)
-            .execute(&self.writer)
-            .await
-            .map_err(store_error)?;
-        Ok(written.rows_affected() == 0)
+        sqlx::query_scalar(
+            "INSERT INTO batches (id, committed_at) VALUES (?, -?)
+             ON CONFLICT (id) DO UPDATE SET committed_at = committed_at RETURNING committed_at >= 0",
+        )
+        .bind(batch.to_string())
+        .bind(at.0)
+        .fetch_one(&self.writer)
+        .await
+        .map_err(store_error)
     }
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
@@ -154,12 +157,13 @@ impl Store for SqliteStore {
     async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
         let forgotten = sqlx::query(
             "DELETE FROM batches WHERE id IN
-                 (SELECT id FROM batches WHERE committed_at < ? ORDER BY committed_at LIMIT ?);
+                 (SELECT id FROM batches WHERE committed_at > -? AND committed_at < ? ORDER BY committed_at LIMIT ?);
              DELETE FROM idempotency WHERE rowid IN
                  (SELECT rowid FROM idempotency WHERE at < ? ORDER BY at LIMIT ?);
              DELETE FROM enrolments WHERE rowid IN
                  (SELECT rowid FROM enrolments WHERE expires_at < ? LIMIT ?)",
         )
+        .bind(at.0)
         .bind(at.0)
         .bind(limit)
         .bind(at.0)
