@@ -9,14 +9,17 @@ use crate::domain::{Timestamp, TrackingId};
 
 /// A batch. Whatever it has locked it has to itself; what else it waits for is a row that another client of the database
 /// holds, and the engine would rather know soon, to go on without the command that needs it. `jit` compiles for longer
-/// than a batch runs. A database that was set to acknowledge before the disk has it is overruled: nothing is answered
-/// before it is durable.
+/// than a batch runs. A plan is made once and looks every row up by its key: one that was made while a table was small
+/// would read it in full long after it has grown. A database that was set to acknowledge before the disk has it is
+/// overruled: nothing is answered before it is durable.
 pub(super) const BATCH: &str = "
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SET LOCAL lock_timeout = '50ms';
     SET LOCAL statement_timeout = '30s';
     SET LOCAL idle_in_transaction_session_timeout = '10s';
     SET LOCAL jit = off;
+    SET LOCAL plan_cache_mode = force_generic_plan;
+    SET LOCAL enable_seqscan = off;
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// As a batch begins, once it has waited its turn.
