@@ -53,7 +53,8 @@ async fn only_the_guilty_command_of_a_batch_fails() {
 async fn a_command_that_was_not_committed_has_a_log_line_in_its_callers_span() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let lines = tracing_subscriber::fmt().json().with_writer(Arc::new(log.reopen().unwrap())).finish();
-    let _of_this_thread = tracing::subscriber::set_default(lines);
+    // Of the whole process: what the other tests' threads log is in it as well, under other commands' ids.
+    tracing::subscriber::set_global_default(lines).unwrap();
     let bank = Bank::open("rules = []").await;
     let (guilty, away) = (an_authorization(), an_authorization());
     bank.store.set(Trouble::Refuses(guilty.id));
