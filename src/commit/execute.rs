@@ -56,12 +56,11 @@ pub async fn execute(
     let (state, outcomes) = decide(batch, context, requests, &BTreeSet::new()).await?;
     match outcomes.into_iter().collect::<Result<Vec<Outcome>, PutBack>>() {
         Ok(outcomes) => write(batch, state, outcomes).await,
-        Err(PutBack { behind }) => Err(ExecuteError::Held { behind, why: held() }),
+        Err(PutBack { behind }) => {
+            let why = StoreError::Held("another transaction does not end".to_owned());
+            Err(ExecuteError::Held { behind, why })
+        }
     }
-}
-
-fn held() -> StoreError {
-    StoreError::Held("another transaction does not end".to_owned())
 }
 
 /// A transaction in which nobody else can add a person: for many accounts at once.
@@ -146,8 +145,7 @@ async fn lock(batch: &mut dyn Batch, state: &mut State) -> Result<bool, StoreErr
 }
 
 async fn write<T>(batch: &mut dyn Batch, state: State, outcomes: Vec<T>) -> Result<Executed<T>, ExecuteError> {
-    let behind = state.granted().clone();
-    let mut changes = state.into_changes();
+    let (mut changes, behind) = state.into_changes();
     if !changes.is_empty() {
         batch.write(&changes).await.map_err(|error| match error {
             why @ StoreError::Held(_) => ExecuteError::Held { behind, why },

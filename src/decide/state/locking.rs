@@ -22,6 +22,12 @@ pub(super) struct Locks {
     blocked: bool,
 }
 
+impl Locks {
+    pub(super) fn into_granted(self) -> BTreeSet<Lock> {
+        self.granted
+    }
+}
+
 impl State {
     /// Needs no locks: the store lets nobody else write.
     pub fn alone(mut self) -> Self {
@@ -91,11 +97,6 @@ impl State {
         }
         locks.put_back.insert(locks.command, named);
         true
-    }
-
-    /// All that the batch's commands may touch: what it has locked.
-    pub fn granted(&self) -> &BTreeSet<Lock> {
-        &self.locks.granted
     }
 
     /// Makes sure that nobody else decides about `needed` until the batch has ended.

@@ -16,6 +16,7 @@ use std::hash::Hash;
 
 use self::locking::Locks;
 use super::changes::Changes;
+use super::lock::Lock;
 use super::wanted::{IdempotencyKey, IdempotencyRecord, Loaded, PrefixKey, UnreferencedKey, UnusedKey, Wanted};
 use super::{Context, Request};
 use crate::domain::person::DirectoryKey;
@@ -140,9 +141,9 @@ impl State {
         self.overlay = Overlay::default();
     }
 
-    /// Ends the batch: everything it writes.
-    pub fn into_changes(self) -> Changes {
-        self.overlay.changes
+    /// Ends the batch: everything it writes, and everything it has locked.
+    pub fn into_changes(self) -> (Changes, BTreeSet<Lock>) {
+        (self.overlay.changes, self.locks.into_granted())
     }
 
     /// What the batch has changed so far.
