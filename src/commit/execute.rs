@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::decide::{Context, Lock, Outcome, PutBack, Request, State, decide_batch};
-use crate::domain::Decision;
+use crate::decide::{Changes, Context, Lock, Outcome, PutBack, Request, State, decide_batch};
+use crate::domain::{Decision, Timestamp, TrackingId};
 use crate::store::{Batch, Store, StoreError};
 
 /// Rounds of loading before a batch is given up. Each command needs three or four at most; commands of one batch may
@@ -36,12 +36,56 @@ pub enum ExecuteError {
     Undecided(&'static str),
 }
 
-/// What a batch came to, written and not committed yet.
+/// What a batch came to.
 #[derive(Debug)]
 pub struct Executed<T> {
     /// One per request, in order.
     pub outcomes: Vec<T>,
     pub decisions: Vec<Decision>,
+}
+
+/// A batch that is decided and not written yet.
+pub(super) struct Unwritten {
+    /// One per request, in order.
+    pub outcomes: Vec<Result<Outcome, PutBack>>,
+    changes: Changes,
+    /// All that the batch has locked.
+    behind: BTreeSet<Lock>,
+}
+
+impl Unwritten {
+    fn new(state: State, outcomes: Vec<Result<Outcome, PutBack>>) -> Self {
+        let (changes, behind) = state.into_changes();
+        Self { outcomes, changes, behind }
+    }
+
+    /// Writes it and commits.
+    pub(super) async fn commit(
+        &self,
+        batch: Box<dyn Batch>,
+        id: TrackingId,
+        at: Timestamp,
+    ) -> Result<(), ExecuteError> {
+        batch.commit(&self.changes, id, at).await.map_err(|error| self.refused(error))
+    }
+
+    async fn write(&self, batch: &mut dyn Batch) -> Result<(), ExecuteError> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        batch.write(&self.changes).await.map_err(|error| self.refused(error))
+    }
+
+    fn refused(&self, error: StoreError) -> ExecuteError {
+        match error {
+            why @ StoreError::Held(_) => ExecuteError::Held { behind: self.behind.clone(), why },
+            error => error.into(),
+        }
+    }
+
+    pub(super) fn into_executed(self) -> Executed<Result<Outcome, PutBack>> {
+        Executed { outcomes: self.outcomes, decisions: self.changes.decisions }
+    }
 }
 
 /// Decides `requests` in order over what the transaction's store holds, and writes the changes. The caller commits.
@@ -53,9 +97,13 @@ pub async fn execute(
     context: &Context,
     requests: &[Request],
 ) -> Result<Executed<Outcome>, ExecuteError> {
-    let (state, outcomes) = decide(batch, context, requests, &BTreeSet::new()).await?;
-    match outcomes.into_iter().collect::<Result<Vec<Outcome>, PutBack>>() {
-        Ok(outcomes) => write(batch, state, outcomes).await,
+    let decided = decide_what_can_be(batch, context, requests, &BTreeSet::new()).await?;
+    if decided.outcomes.iter().all(Result::is_ok) {
+        decided.write(batch).await?;
+    }
+    let Executed { outcomes, decisions } = decided.into_executed();
+    match outcomes.into_iter().collect() {
+        Ok(outcomes) => Ok(Executed { outcomes, decisions }),
         Err(PutBack { behind }) => {
             let why = StoreError::Held("another transaction does not end".to_owned());
             Err(ExecuteError::Held { behind, why })
@@ -85,28 +133,17 @@ pub async fn begin_with_the_directory(store: &dyn Store) -> Result<Box<dyn Batch
     }
 }
 
-/// The same, but what names something that others hold, or one of `held`, is put back: the rest goes on without it.
+/// Decides `requests` in order over what the transaction's store holds. What names something that others hold, or one of
+/// `held`, is put back: the rest goes on without it.
 ///
 /// # Errors
 /// [`ExecuteError`]; then nothing of the batch may be committed.
-pub(super) async fn execute_what_can_be(
+pub(super) async fn decide_what_can_be(
     batch: &mut dyn Batch,
     context: &Context,
     requests: &[Request],
     held: &BTreeSet<Lock>,
-) -> Result<Executed<Result<Outcome, PutBack>>, ExecuteError> {
-    let (state, outcomes) = decide(batch, context, requests, held).await?;
-    write(batch, state, outcomes).await
-}
-
-type Decided = (State, Vec<Result<Outcome, PutBack>>);
-
-async fn decide(
-    batch: &mut dyn Batch,
-    context: &Context,
-    requests: &[Request],
-    held: &BTreeSet<Lock>,
-) -> Result<Decided, ExecuteError> {
+) -> Result<Unwritten, ExecuteError> {
     let mut state = State::for_requests(context, requests).without(held);
     if batch.is_alone() {
         state = state.alone();
@@ -121,7 +158,7 @@ async fn decide(
             state.absorb(&wanted, loaded);
         }
         if let Ok(outcomes) = decide_batch(context, &mut state, requests) {
-            return Ok((state, outcomes));
+            return Ok(Unwritten::new(state, outcomes));
         }
         if !state.wants_more() {
             return Err(ExecuteError::Undecided("something is missing that nobody asked for"));
@@ -142,15 +179,4 @@ async fn lock(batch: &mut dyn Batch, state: &mut State) -> Result<bool, StoreErr
         state.locked(batch.lock(&absent).await?);
     }
     Ok(true)
-}
-
-async fn write<T>(batch: &mut dyn Batch, state: State, outcomes: Vec<T>) -> Result<Executed<T>, ExecuteError> {
-    let (mut changes, behind) = state.into_changes();
-    if !changes.is_empty() {
-        batch.write(&changes).await.map_err(|error| match error {
-            why @ StoreError::Held(_) => ExecuteError::Held { behind, why },
-            error => error.into(),
-        })?;
-    }
-    Ok(Executed { outcomes, decisions: std::mem::take(&mut changes.decisions) })
 }

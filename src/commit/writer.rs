@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::execute::{ExecuteError, Executed, HELD_AT_MOST, execute_what_can_be};
+use super::execute::{ExecuteError, Executed, HELD_AT_MOST, Unwritten, decide_what_can_be};
 use super::{SubmitError, Waiting};
 use crate::clock;
 use crate::decide::{Context, Lock, Outcome, PutBack, Request};
@@ -185,31 +185,31 @@ impl Writer {
         held: &BTreeSet<Lock>,
     ) -> Result<Executed<Result<Outcome, PutBack>>, ExecuteError> {
         let mut batch = self.store.begin().await?;
-        let executed = match self.execute(&mut *batch, requests, expected, held).await {
-            Ok(executed) if executed.outcomes.iter().any(Result::is_ok) => executed,
+        let decided = match self.decide(&mut *batch, requests, expected, held).await {
+            Ok(decided) if decided.outcomes.iter().any(Result::is_ok) => decided,
             nothing_to_commit => {
                 batch.roll_back().await;
-                return nothing_to_commit;
+                return nothing_to_commit.map(Unwritten::into_executed);
             }
         };
-        match batch.commit(id, at).await {
-            Ok(()) => Ok(executed),
+        match decided.commit(batch, id, at).await {
+            Ok(()) => {}
             // A commit whose answer was lost is unknown, not failed: the batch's own id tells.
-            Err(StoreError::Unavailable(error)) if self.was_committed(id, at).await => {
+            Err(ExecuteError::Store(StoreError::Unavailable(error))) if self.was_committed(id, at).await => {
                 tracing::warn!(error, batch = %id, "a commit's answer was lost, and the commit was found");
-                Ok(executed)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error),
         }
+        Ok(decided.into_executed())
     }
 
-    async fn execute(
+    async fn decide(
         &self,
         batch: &mut dyn Batch,
         requests: &[Request],
         expected: &BTreeSet<Lock>,
         held: &BTreeSet<Lock>,
-    ) -> Result<Executed<Result<Outcome, PutBack>>, ExecuteError> {
+    ) -> Result<Unwritten, ExecuteError> {
         if !expected.is_empty() {
             match batch.wait_for(expected).await {
                 Ok(()) => {}
@@ -218,7 +218,7 @@ impl Writer {
                 Err(error) => return Err(error.into()),
             }
         }
-        execute_what_can_be(batch, &self.context, requests, held).await
+        decide_what_can_be(batch, &self.context, requests, held).await
     }
 
     async fn was_committed(&self, id: TrackingId, at: Timestamp) -> bool {

@@ -87,13 +87,14 @@ pub trait Batch: Send {
     /// Loads everything `wanted` names, and says of the rest that it does not exist.
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError>;
 
-    /// Writes in a handful of bulk statements, whatever the number of changes.
+    /// Writes in a handful of bulk statements, whatever the number of changes: for who writes several times.
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError>;
 
     /// Ends the transaction without a trace, and has let go of its locks when this returns. One that is dropped is rolled
     /// back, too, some time later.
     async fn roll_back(self: Box<Self>);
 
-    /// Commits under the batch's id, which is written with it.
-    async fn commit(self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError>;
+    /// Writes the last of the changes and commits under the batch's id, which is written with them. Where the write is
+    /// refused, it has rolled back, as [`Batch::roll_back`] does.
+    async fn commit(self: Box<Self>, changes: &Changes, batch: TrackingId, at: Timestamp) -> Result<(), StoreError>;
 }

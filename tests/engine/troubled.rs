@@ -155,6 +155,15 @@ impl TroubledBatch {
     fn trouble(&self) -> Trouble {
         self.trouble.lock().unwrap().clone()
     }
+
+    fn judge(&self, changes: &Changes) -> Result<(), StoreError> {
+        let decides = |wanted| changes.decisions.iter().any(|decision| decision.id == wanted);
+        match self.trouble() {
+            Trouble::Refuses(guilty) if decides(guilty) => Err(StoreError::Conflict("as the test wants it".to_owned())),
+            Trouble::HoldsARow(needed) if decides(needed) => Err(StoreError::Held("as the test wants it".to_owned())),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[async_trait]
@@ -204,27 +213,24 @@ impl Batch for TroubledBatch {
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        match self.trouble() {
-            Trouble::Refuses(guilty) if changes.decisions.iter().any(|decision| decision.id == guilty) => {
-                Err(StoreError::Conflict("as the test wants it".to_owned()))
-            }
-            Trouble::HoldsARow(needed) if changes.decisions.iter().any(|decision| decision.id == needed) => {
-                Err(StoreError::Held("as the test wants it".to_owned()))
-            }
-            _ => self.batch.write(changes).await,
-        }
+        self.judge(changes)?;
+        self.batch.write(changes).await
     }
 
-    async fn commit(self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
+    async fn commit(self: Box<Self>, changes: &Changes, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
+        if let Err(refused) = self.judge(changes) {
+            self.batch.roll_back().await;
+            return Err(refused);
+        }
         self.commits.asked.add_permits(1);
         drop(self.commits.gate.lock().await);
         match self.trouble() {
             Trouble::LosesCommits => Err(away()),
             Trouble::LosesAnswers | Trouble::LosesAnswersAndOneQuestion => {
-                self.batch.commit(batch, at).await?;
+                self.batch.commit(changes, batch, at).await?;
                 Err(away())
             }
-            _ => self.batch.commit(batch, at).await,
+            _ => self.batch.commit(changes, batch, at).await,
         }
     }
 }

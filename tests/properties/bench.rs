@@ -10,7 +10,7 @@ use vna_partner::commit::execute;
 use vna_partner::decide::command::{
     Action, AuthorizeCall, CreditCall, Field, IdempotencyClaim, NewAccount, Operation, ReverseCall, SeedAccount,
 };
-use vna_partner::decide::{Command, Context, Outcome, Request};
+use vna_partner::decide::{Changes, Command, Context, Outcome, Request};
 use vna_partner::domain::{
     AccountId, Address, Body, Currency, Gender, JsonNumber, PersonalData, Policy, Timestamp, TrackingId,
 };
@@ -49,7 +49,7 @@ impl Bench {
         let mut batch = self.store.begin().await.unwrap();
         let executed = execute(&mut *batch, &self.context, requests).await.unwrap();
         let at = requests.iter().map(|request| request.received_at).max().unwrap();
-        batch.commit(clock::fresh_id(), at).await.unwrap();
+        batch.commit(&Changes::default(), clock::fresh_id(), at).await.unwrap();
         executed.outcomes
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use vna_partner::clock;
+use vna_partner::decide::Changes;
 use vna_partner::domain::{AccountId, AuthorizationState, CreditState, DecisionKind, Status, Timestamp, TrackingId};
 use vna_partner::store::postgres::PostgresStore;
 use vna_partner::store::sqlite::SqliteStore;
@@ -273,7 +274,7 @@ async fn entries_and_postings_are_only_ever_added() {
 #[tokio::test]
 async fn a_batch_that_was_committed_is_known_to_be() {
     let books = sound_books().await;
-    books.store.begin().await.unwrap().commit(id("ba02"), Timestamp(100)).await.unwrap();
+    books.store.begin().await.unwrap().commit(&Changes::default(), id("ba02"), Timestamp(100)).await.unwrap();
     assert!(books.store.was_committed(id("ba02"), Timestamp(100)).await.unwrap());
     assert_eq!(books.store.latest_batch_at().await.unwrap(), Some(Timestamp(100)));
 }
@@ -284,15 +285,15 @@ async fn a_batch_that_was_found_not_to_be_committed_never_will_be() {
     drop(books.store.begin().await.unwrap());
     assert!(!books.store.was_committed(id("ba02"), Timestamp(100)).await.unwrap());
     assert!(!books.store.was_committed(id("ba02"), Timestamp(100)).await.unwrap(), "asked again, it is the same");
-    let too_late = books.store.begin().await.unwrap().commit(id("ba02"), Timestamp(100)).await;
+    let too_late = books.store.begin().await.unwrap().commit(&Changes::default(), id("ba02"), Timestamp(100)).await;
     assert!(matches!(too_late, Err(StoreError::Conflict(_))), "{too_late:?}");
 }
 
 #[tokio::test]
 async fn a_batch_is_committed_once_under_its_id() {
     let books = sound_books().await;
-    books.store.begin().await.unwrap().commit(id("ba02"), Timestamp(100)).await.unwrap();
-    let again = books.store.begin().await.unwrap().commit(id("ba02"), Timestamp(101)).await;
+    books.store.begin().await.unwrap().commit(&Changes::default(), id("ba02"), Timestamp(100)).await.unwrap();
+    let again = books.store.begin().await.unwrap().commit(&Changes::default(), id("ba02"), Timestamp(101)).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
     assert_eq!(books.store.latest_batch_at().await.unwrap(), Some(Timestamp(100)));
 }
@@ -326,7 +327,7 @@ async fn what_is_old_is_forgotten_a_bounded_number_at_a_time_and_the_oldest_firs
     let store = &books.store;
     let batches: Vec<TrackingId> = (0..5).map(|_| clock::fresh_id()).collect();
     for (id, at) in batches.iter().zip([3, 1, 2, 4, 5]) {
-        store.begin().await.unwrap().commit(*id, Timestamp(at)).await.unwrap();
+        store.begin().await.unwrap().commit(&Changes::default(), *id, Timestamp(at)).await.unwrap();
     }
     let mut kept = Vec::new();
     for more in [true, false, false] {

@@ -19,7 +19,7 @@ use crate::commit;
 use crate::config::Settings;
 use crate::decide::command::SeedAccount;
 use crate::decide::outcome::SeedAnswer;
-use crate::decide::{Command, Outcome, Request};
+use crate::decide::{Changes, Command, Outcome, Request};
 use crate::domain::Policy;
 use crate::startup::Books;
 use file::{Row, Stop};
@@ -152,7 +152,7 @@ async fn seed(
         Ok(Err(stop)) => return Err(stop.of_file(name)),
         Err(error) => return Err(Failure::refused(format!("{name}: the reader failed: {error}; nothing was written"))),
     }
-    batch.commit(fresh_id(), books.clock.now()).await.map_err(failed)?;
+    batch.commit(&Changes::default(), fresh_id(), books.clock.now()).await.map_err(failed)?;
     Ok(count)
 }
 

@@ -259,7 +259,18 @@ impl Batch for PostgresBatch {
         }
     }
 
-    async fn commit(mut self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
+    async fn commit(
+        mut self: Box<Self>,
+        changes: &Changes,
+        batch: TrackingId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if !changes.is_empty()
+            && let Err(refused) = self.write(changes).await
+        {
+            self.roll_back().await;
+            return Err(refused);
+        }
         let commit = async { transaction::commit(&mut self.connection, batch, at).await.map_err(store_error) };
         self.writers.watch_host(self.host, commit).await
     }

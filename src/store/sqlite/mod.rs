@@ -222,7 +222,18 @@ impl Batch for SqliteBatch {
         }
     }
 
-    async fn commit(mut self: Box<Self>, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
+    async fn commit(
+        mut self: Box<Self>,
+        changes: &Changes,
+        batch: TrackingId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if !changes.is_empty()
+            && let Err(refused) = self.write(changes).await
+        {
+            self.roll_back().await;
+            return Err(refused);
+        }
         sqlx::query("INSERT INTO batches (id, committed_at) VALUES (?, ?)")
             .bind(batch.to_string())
             .bind(at.0)

@@ -16,7 +16,7 @@ async fn a_new_file_and_its_companions_are_their_owners_alone_and_an_old_one_kee
     use std::os::unix::fs::PermissionsExt;
 
     let (store, directory) = store().await;
-    store.begin().await.unwrap().commit(fresh_id(), Timestamp(1)).await.unwrap();
+    store.begin().await.unwrap().commit(&Changes::default(), fresh_id(), Timestamp(1)).await.unwrap();
     let path = |name: &str| directory.path().join(name);
     let mode = |name: &str| metadata(path(name)).unwrap().permissions().mode() & 0o777;
     for name in ["vna.db", "vna.db-wal", "vna.db-shm"] {
