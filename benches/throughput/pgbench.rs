@@ -81,11 +81,11 @@ fn open(from: usize, to: usize, accounts: usize) -> String {
              FROM generate_series({from}::bigint, {to} - 1) k;
          INSERT INTO authorizations
              SELECT id, account, 12050, 'MXN', '17.25', now, now + 86400000000, 'Open', '+13125550000|1984-07-30',
-                 json_build_array(json_build_object('kind', 'account', 'key', account, 'currency', 'MXN', 'number', k)),
+                 json_build_array(json_build_object('kind', 'account', 'key', account, 'currency', 'MXN', 'at', now, 'number', k)),
                  NULL, NULL
              FROM made;
          INSERT INTO events
-             SELECT 'account', account, 'MXN', k, now, 12050, 12050 * (k + 1), id, now + 86400000000, NULL FROM made"
+             SELECT 'account', account, 'MXN', now, k, 12050, 12050 * (k + 1), id, now + 86400000000, NULL FROM made"
     )
 }
 

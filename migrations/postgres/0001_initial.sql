@@ -60,34 +60,32 @@ CREATE TABLE subjects (
     kind          text COLLATE "C" NOT NULL,
     key           text COLLATE "C" NOT NULL,
     last_event_at bigint NOT NULL,
+    series        jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (kind, key)
 );
 
-CREATE TABLE series (
-    kind     text COLLATE "C" NOT NULL,
-    key      text COLLATE "C" NOT NULL,
-    currency text COLLATE "C" NOT NULL,
-    events   bigint NOT NULL,
-    amount   bigint NOT NULL,
-    released jsonb NOT NULL,
-    PRIMARY KEY (kind, key, currency)
-);
+-- What each subject has counted in each currency, a row for each.
+CREATE VIEW series AS
+SELECT s.kind, s.key, h.key AS currency, (h.value ->> 'events')::bigint AS events,
+    (h.value ->> 'amount')::bigint AS amount,
+    coalesce(h.value -> 'released', '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},'
+        '"always":{"count":0,"amount":0}}'::jsonb) AS released
+FROM subjects s, jsonb_each(s.series) h;
 
+-- In the order of time, which is that of their numbers: a window's start is found, and an event appended, in one tree.
 CREATE TABLE events (
     kind          text COLLATE "C" NOT NULL,
     key           text COLLATE "C" NOT NULL,
     currency      text COLLATE "C" NOT NULL,
-    number        bigint NOT NULL,
     at            bigint NOT NULL,
+    number        bigint NOT NULL,
     amount        bigint NOT NULL,
     running       bigint NOT NULL,
     "authorization" uuid NOT NULL,
     due_at        bigint,
     released      text COLLATE "C",
-    PRIMARY KEY (kind, key, currency, number)
+    PRIMARY KEY (kind, key, currency, at, number)
 );
--- Never a detour to an event by its number, which the primary key finds at once: hence the condition.
-CREATE INDEX events_by_time ON events (kind, key, currency, at, number) WHERE at IS NOT NULL;
 CREATE INDEX events_due ON events (kind, key, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX events_overdue ON events (due_at) WHERE due_at IS NOT NULL;
 
@@ -118,7 +116,6 @@ CREATE TABLE authorizations (
     credit        uuid,
     bound_credit  uuid
 );
-CREATE INDEX authorizations_by_account ON authorizations (account, at, id);
 CREATE INDEX authorizations_unused ON authorizations (account, amount, currency, state, at, id)
     WHERE state IN ('Open', 'Expired');
 
@@ -139,7 +136,6 @@ CREATE TABLE credits (
     idempotency_key text,
     counted         jsonb NOT NULL
 );
-CREATE INDEX credits_by_account ON credits (account, at, id);
 CREATE INDEX credits_unreferenced ON credits (account, amount, currency, at) WHERE NOT referenced;
 CREATE INDEX credits_in_progress ON credits (at, id) WHERE state = 'InProgress';
 
@@ -214,8 +210,8 @@ CREATE TABLE decisions (
     findings      jsonb NOT NULL,
     request       text NOT NULL
 );
-CREATE INDEX decisions_by_account ON decisions (account, at, id);
-CREATE INDEX decisions_by_time ON decisions (at, id);
+-- What an account's authorizations and credits are found by, too: each has its decision under its own id.
+CREATE INDEX decisions_by_account ON decisions (account, at, id, kind);
 
 CREATE TABLE account_changes (
     account     text COLLATE "C" NOT NULL,

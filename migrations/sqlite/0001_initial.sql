@@ -5,7 +5,6 @@ CREATE TABLE batches (
     id           TEXT PRIMARY KEY,
     committed_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX batches_by_time ON batches (committed_at);
 
 CREATE TABLE rule_sets (
     version       TEXT PRIMARY KEY,
@@ -59,33 +58,31 @@ CREATE TABLE subjects (
     kind          TEXT NOT NULL,
     key           TEXT NOT NULL,
     last_event_at INTEGER NOT NULL,
+    series        TEXT NOT NULL DEFAULT '{}',
     PRIMARY KEY (kind, key)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE series (
-    kind     TEXT NOT NULL,
-    key      TEXT NOT NULL,
-    currency TEXT NOT NULL,
-    events   INTEGER NOT NULL,
-    amount   INTEGER NOT NULL,
-    released TEXT NOT NULL,
-    PRIMARY KEY (kind, key, currency)
-) STRICT, WITHOUT ROWID;
+-- What each subject has counted in each currency, a row for each.
+CREATE VIEW series AS
+SELECT s.kind, s.key, h.key AS currency, h.value ->> 'events' AS events, h.value ->> 'amount' AS amount,
+    coalesce(h.value -> 'released', json('{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},'
+        || '"always":{"count":0,"amount":0}}')) AS released
+FROM subjects s, json_each(s.series) h;
 
+-- In the order of time, which is that of their numbers: a window's start is found, and an event appended, in one tree.
 CREATE TABLE events (
     kind          TEXT NOT NULL,
     key           TEXT NOT NULL,
     currency      TEXT NOT NULL,
-    number        INTEGER NOT NULL,
     at            INTEGER NOT NULL,
+    number        INTEGER NOT NULL,
     amount        INTEGER NOT NULL,
     running       INTEGER NOT NULL,
     authorization TEXT NOT NULL,
     due_at        INTEGER,
     released      TEXT,
-    PRIMARY KEY (kind, key, currency, number)
+    PRIMARY KEY (kind, key, currency, at, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX events_by_time ON events (kind, key, currency, at, number);
 CREATE INDEX events_due ON events (kind, key, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX events_overdue ON events (due_at) WHERE due_at IS NOT NULL;
 
@@ -116,7 +113,6 @@ CREATE TABLE authorizations (
     credit        TEXT,
     bound_credit  TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX authorizations_by_account ON authorizations (account, at);
 CREATE INDEX authorizations_unused ON authorizations (account, amount, currency, state, at)
     WHERE state IN ('Open', 'Expired');
 
@@ -137,7 +133,6 @@ CREATE TABLE credits (
     idempotency_key TEXT,
     counted         TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX credits_by_account ON credits (account, at);
 CREATE INDEX credits_unreferenced ON credits (account, amount, currency, at) WHERE referenced = 0;
 CREATE INDEX credits_in_progress ON credits (at) WHERE state = 'InProgress';
 
@@ -207,8 +202,8 @@ CREATE TABLE decisions (
     findings      TEXT NOT NULL,
     request       TEXT NOT NULL
 ) STRICT;
-CREATE INDEX decisions_by_account ON decisions (account, at);
-CREATE INDEX decisions_by_time ON decisions (at);
+-- What an account's authorizations and credits are found by, too: each has its decision under its own id.
+CREATE INDEX decisions_by_account ON decisions (account, at, id, kind);
 
 CREATE TABLE account_changes (
     account     TEXT NOT NULL,

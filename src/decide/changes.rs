@@ -6,8 +6,7 @@ use super::wanted::{IdempotencyKey, IdempotencyRecord};
 use crate::domain::subject::ReleaseNode;
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, Authorization, Credit, Decision, Enrolment, Entry, Event,
-    EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, Series, SeriesKey, Subject, SubjectKey, Tally,
-    TrackingId,
+    EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject, SubjectKey, Tally, TrackingId,
 };
 
 /// Everything that a batch writes. Maps hold whole rows as they now are; lists are only added to.
@@ -18,7 +17,6 @@ pub struct Changes {
     /// Those of `accounts` that were not there before.
     pub opened: BTreeSet<AccountId>,
     pub subjects: BTreeMap<SubjectKey, Subject>,
-    pub series: BTreeMap<SeriesKey, Series>,
     pub events: BTreeMap<EventRef, Event>,
     /// To be added to the stored nodes.
     pub release_nodes: BTreeMap<NodeKey, Tally>,
@@ -39,7 +37,6 @@ impl Changes {
         self.persons.is_empty()
             && self.accounts.is_empty()
             && self.subjects.is_empty()
-            && self.series.is_empty()
             && self.events.is_empty()
             && self.authorizations.is_empty()
             && self.credits.is_empty()

@@ -154,21 +154,22 @@ pub fn count(
 ) -> Result<Option<Vec<EventRef>>, Missing> {
     let mut counted = Vec::with_capacity(subjects.len());
     for subject in subjects {
-        let mut head = state.series(&SeriesKey { subject: subject.clone(), currency: transaction.currency })?;
+        let series = SeriesKey { subject: subject.clone(), currency: transaction.currency };
+        let mut head = state.series(&series)?;
         let Some(running) = head.amount.checked_add(transaction.amount) else {
             return Ok(None);
         };
         head.events += 1;
         head.amount = running;
-        counted.push((head, running));
+        counted.push((series, head));
     }
-    let places = counted.into_iter().map(|(head, running)| {
+    let places = counted.into_iter().map(|(series, head)| {
         let event = Event {
-            series: head.key.clone(),
+            series,
             number: head.events,
             at: transaction.at,
             amount: transaction.amount,
-            running,
+            running: head.amount,
             authorization: transaction.authorization,
             due_at: transaction.due_at,
             released: None,

@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 use crate::domain::person::DirectoryKey;
 use crate::domain::{
     Account, AccountId, AmbiguousCredit, Authorization, Counted, Credit, Currency, Enrolment, Event, EventRef, Person,
-    PersonId, Series, SeriesKey, Subject, SubjectKey, Timestamp, TrackingId,
+    PersonId, SeriesKey, Subject, SubjectKey, Timestamp, TrackingId,
 };
 
 /// Keys of what a batch still has to load.
@@ -21,7 +21,7 @@ pub struct Wanted {
     pub directory: BTreeSet<DirectoryKey>,
     /// These persons themselves, with their keys and their accounts.
     pub persons: BTreeSet<PersonId>,
-    /// Subjects with their series, and what is due there up to the given moment.
+    /// Subjects, and what is due there up to the given moment.
     pub subjects: BTreeMap<SubjectKey, Timestamp>,
     /// What a series had counted up to and including the given moment.
     pub prefixes: BTreeSet<PrefixKey>,
@@ -124,7 +124,6 @@ pub struct Loaded {
     pub accounts: Vec<Account>,
     pub persons: Vec<Person>,
     pub subjects: Vec<Subject>,
-    pub series: Vec<Series>,
     /// Events asked for, events due on the subjects asked for, and those of the authorizations asked for.
     pub events: Vec<Event>,
     pub prefixes: Vec<(PrefixKey, Counted)>,

@@ -1,10 +1,11 @@
 //! What limits are counted by, and how a window stays flat however long the history grows.
 //!
 //! A *subject* (an account, a sender, a receiver) has one *series* of counted events per currency. Events are numbered
-//! from 1 and carry running totals, so a window's sum is the difference of two rows. What was given back since (a
+//! from 1 in the order of their time and carry running totals, so a window's sum is the difference of two rows. What was given back since (a
 //! *release*) takes effect at the counted event's own place in the series: partial sums in a tree over the event's
 //! number ([`tree`]) tell how much of any prefix was released, by kind.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,15 @@ pub struct Subject {
     pub key: SubjectKey,
     /// No command on this subject is ever dated before this (design: time enters once).
     pub last_event_at: Timestamp,
+    /// The heads of its series.
+    pub series: BTreeMap<Currency, Series>,
+}
+
+impl Subject {
+    /// One that was never named before.
+    pub fn new(key: SubjectKey) -> Self {
+        Self { key, last_event_at: Timestamp::default(), series: BTreeMap::new() }
+    }
 }
 
 /// A count of transactions and the sum of their amounts, minor units.
@@ -91,22 +101,18 @@ pub struct SeriesKey {
 }
 
 /// The head of a series: how many events it has, their sum, and how much of all that was released, by kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Series {
-    #[serde(flatten)]
-    pub key: SeriesKey,
     /// Number of the latest event; they start at 1.
     pub events: i64,
     /// Sum of all events' amounts, minor units.
     pub amount: i64,
+    /// Left out of the row while nothing was.
+    #[serde(default, skip_serializing_if = "Released::is_nothing")]
     pub released: Released,
 }
 
 impl Series {
-    pub fn empty(key: SeriesKey) -> Self {
-        Self { key, events: 0, amount: 0, released: Released::default() }
-    }
-
     /// Everything counted so far, releases included.
     pub fn total(&self) -> Counted {
         Counted { events: Tally { count: self.events, amount: self.amount }, released: self.released }
@@ -145,6 +151,10 @@ pub struct Released {
 }
 
 impl Released {
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     pub fn of(&self, kind: ReleaseKind) -> Tally {
         match kind {
             ReleaseKind::Expiry => self.expiry,
@@ -203,11 +213,19 @@ pub struct Event {
     pub released: Option<ReleaseKind>,
 }
 
+impl Event {
+    pub fn place(&self) -> EventRef {
+        EventRef { series: self.series.clone(), at: self.at, number: self.number }
+    }
+}
+
 /// Where an authorization or a late credit is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EventRef {
     #[serde(flatten)]
     pub series: SeriesKey,
+    /// The event's time. Rows are in the order of it, which is that of their numbers.
+    pub at: Timestamp,
     pub number: i64,
 }
 

@@ -25,7 +25,6 @@ pub(super) fn sort(rows: &[(String, String)]) -> Result<Loaded, StoreError> {
             "account" => loaded.accounts.push(parse(row)?),
             "person" => loaded.persons.push(parse(row)?),
             "subject" => loaded.subjects.push(parse(row)?),
-            "series" => loaded.series.push(parse(row)?),
             "event" => loaded.events.push(parse(row)?),
             "prefix" => loaded.prefixes.push(parse::<PrefixRow>(row)?.into_prefix()),
             "authorization" => loaded.authorizations.push(parse(row)?),

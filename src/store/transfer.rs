@@ -21,9 +21,8 @@ macro_rules! for_each_table {
             directory(kind, value, person)
             accounts(id; person, currency, status, tier, display_name, created_at, balance, pending, receivable,
                 opening_balance)
-            subjects(kind, key; last_event_at)
-            series(kind, key, currency; events, amount, released json)
-            events(kind, key, currency, number; at, amount, running, authorization, due_at, released)
+            subjects(kind, key; last_event_at, series json)
+            events(kind, key, currency, at, number; amount, running, authorization, due_at, released)
             release_nodes(kind, key, currency, level, block, released; count, amount)
             authorizations(id; account, amount, currency, exchange_rate, at, expires_at, state, sender, counted json,
                 credit, bound_credit)

@@ -205,7 +205,8 @@ impl Batch for TroubledBatch {
         }
         let mut loaded = self.batch.load(wanted).await?;
         if let Trouble::Spoils(account) = self.trouble() {
-            for series in loaded.series.iter_mut().filter(|series| series.key.subject.key == account.as_str()) {
+            let subjects = loaded.subjects.iter_mut().filter(|subject| subject.key.key == account.as_str());
+            for series in subjects.flat_map(|subject| subject.series.values_mut()) {
                 series.events = i64::MAX;
             }
         }

@@ -118,7 +118,7 @@ async fn an_authorization_that_is_held_delays_its_own_command_only() {
 #[tokio::test]
 #[ignore = "needs a Postgres; scripts/test runs it on one"]
 async fn a_credit_or_what_it_counted_that_is_held_delays_its_own_command_only() {
-    for table in ["credits WHERE account =", "series WHERE key =", "events WHERE key ="] {
+    for table in ["credits WHERE account =", "events WHERE key ="] {
         let server = a_server().await;
         let (_, credited) = server.credited().await;
         let rows = format!("{table} '{ANA}'");

@@ -64,7 +64,6 @@ impl Bench {
             "directory",
             "accounts",
             "subjects",
-            "series",
             "events",
             "release_nodes",
             "authorizations",

@@ -9,23 +9,19 @@ INSERT INTO accounts (id, person, currency, status, tier, display_name, created_
 VALUES ('4000', '00000000-0000-7000-8000-000000000001', 'MXN', 'Active', 'standard', 'MC-4000', 1, 1307, 0, 0, 7),
        ('4001', '00000000-0000-7000-8000-000000000001', 'MXN', 'Blocked', 'gold', 'MC-4001', 2, 0, 0, 0, 0);
 
-INSERT INTO subjects VALUES ('account', '4000', 100), ('sender', '+15550100|1980-02-02', 100);
-
-INSERT INTO series VALUES
-    ('account', '4000', 'MXN', 7, 3400,
-     '{"expiry":{"count":1,"amount":300},"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}}'),
-    ('sender', '+15550100|1980-02-02', 'MXN', 1, 300,
-     '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}');
+INSERT INTO subjects VALUES
+    ('account', '4000', 100, '{"MXN":{"events":7,"amount":3400,"released":{"expiry":{"count":1,"amount":300},"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}}}}'),
+    ('sender', '+15550100|1980-02-02', 100, '{"MXN":{"events":1,"amount":300}}');
 
 INSERT INTO events VALUES
-    ('account', '4000', 'MXN', 1, 10, 1000, 1000, '00000000-0000-7000-8000-00000000a001', NULL, NULL),
-    ('account', '4000', 'MXN', 2, 20,  500, 1500, '00000000-0000-7000-8000-00000000a002', NULL, 'Reversal'),
-    ('account', '4000', 'MXN', 3, 30,  700, 2200, '00000000-0000-7000-8000-00000000a003', NULL, 'Always'),
-    ('account', '4000', 'MXN', 4, 30,  400, 2600, '00000000-0000-7000-8000-00000000a004', NULL, 'Always'),
-    ('account', '4000', 'MXN', 5, 50,  300, 2900, '00000000-0000-7000-8000-00000000a005', NULL, 'Expiry'),
-    ('account', '4000', 'MXN', 6, 90,  400, 3300, '00000000-0000-7000-8000-00000000a004', NULL, NULL),
-    ('account', '4000', 'MXN', 7, 95,  100, 3400, '00000000-0000-7000-8000-00000000a006', 200, NULL),
-    ('sender', '+15550100|1980-02-02', 'MXN', 1, 50, 300, 300, '00000000-0000-7000-8000-00000000a005', 60, NULL);
+    ('account', '4000', 'MXN', 10, 1, 1000, 1000, '00000000-0000-7000-8000-00000000a001', NULL, NULL),
+    ('account', '4000', 'MXN', 20, 2,  500, 1500, '00000000-0000-7000-8000-00000000a002', NULL, 'Reversal'),
+    ('account', '4000', 'MXN', 30, 3,  700, 2200, '00000000-0000-7000-8000-00000000a003', NULL, 'Always'),
+    ('account', '4000', 'MXN', 30, 4,  400, 2600, '00000000-0000-7000-8000-00000000a004', NULL, 'Always'),
+    ('account', '4000', 'MXN', 50, 5,  300, 2900, '00000000-0000-7000-8000-00000000a005', NULL, 'Expiry'),
+    ('account', '4000', 'MXN', 90, 6,  400, 3300, '00000000-0000-7000-8000-00000000a004', NULL, NULL),
+    ('account', '4000', 'MXN', 95, 7,  100, 3400, '00000000-0000-7000-8000-00000000a006', 200, NULL),
+    ('sender', '+15550100|1980-02-02', 'MXN', 50, 1, 300, 300, '00000000-0000-7000-8000-00000000a005', 60, NULL);
 
 WITH levels (level) AS (VALUES (1), (2), (3), (4)),
      tallies (released, count, amount) AS (VALUES ('Expiry', 1, 300), ('Reversal', 1, 500), ('Always', 2, 1100))
@@ -33,17 +29,17 @@ INSERT INTO release_nodes SELECT 'account', '4000', 'MXN', level, 0, released, c
 
 INSERT INTO authorizations VALUES
     ('00000000-0000-7000-8000-00000000a001', '4000', 1000, 'MXN', '17.25', 10, 110, 'Credited', NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","number":1}]', '00000000-0000-7000-8000-00000000c001', NULL),
+     '[{"kind":"account","key":"4000","currency":"MXN","at":10,"number":1}]', '00000000-0000-7000-8000-00000000c001', NULL),
     ('00000000-0000-7000-8000-00000000a002', '4000', 500, 'MXN', NULL, 20, 120, 'Credited', NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","number":2}]', '00000000-0000-7000-8000-00000000c002', NULL),
+     '[{"kind":"account","key":"4000","currency":"MXN","at":20,"number":2}]', '00000000-0000-7000-8000-00000000c002', NULL),
     ('00000000-0000-7000-8000-00000000a003', '4000', 700, 'MXN', NULL, 30, 130, 'CreditRefused', NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","number":3}]', '00000000-0000-7000-8000-00000000c003', NULL),
+     '[{"kind":"account","key":"4000","currency":"MXN","at":30,"number":3}]', '00000000-0000-7000-8000-00000000c003', NULL),
     ('00000000-0000-7000-8000-00000000a004', '4000', 400, 'MXN', NULL, 30, 40, 'Credited', NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","number":4}]', '00000000-0000-7000-8000-00000000c004', NULL),
+     '[{"kind":"account","key":"4000","currency":"MXN","at":30,"number":4}]', '00000000-0000-7000-8000-00000000c004', NULL),
     ('00000000-0000-7000-8000-00000000a005', '4000', 300, 'MXN', NULL, 50, 60, 'Expired', '+15550100|1980-02-02',
-     '[{"kind":"account","key":"4000","currency":"MXN","number":5},{"kind":"sender","key":"+15550100|1980-02-02","currency":"MXN","number":1}]', NULL, NULL),
+     '[{"kind":"account","key":"4000","currency":"MXN","at":50,"number":5},{"kind":"sender","key":"+15550100|1980-02-02","currency":"MXN","at":50,"number":1}]', NULL, NULL),
     ('00000000-0000-7000-8000-00000000a006', '4000', 100, 'MXN', NULL, 95, 200, 'Open', NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","number":7}]', NULL, NULL),
+     '[{"kind":"account","key":"4000","currency":"MXN","at":95,"number":7}]', NULL, NULL),
     ('00000000-0000-7000-8000-00000000a007', NULL, 0, NULL, NULL, 96, 96, 'Refused', NULL, '[]', NULL, NULL);
 
 INSERT INTO credits VALUES
@@ -55,7 +51,7 @@ INSERT INTO credits VALUES
      'Refused', TRUE, NULL, 'AccountBlocked', 'the account is Blocked', NULL, NULL, '[]'),
     ('00000000-0000-7000-8000-00000000c004', '4000', '00000000-0000-7000-8000-00000000a004', 400, 'MXN', NULL, 90,
      'Approved', TRUE, 'Rechecked', NULL, NULL, NULL, NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","number":6}]');
+     '[{"kind":"account","key":"4000","currency":"MXN","at":90,"number":6}]');
 
 INSERT INTO reversals VALUES
     ('00000000-0000-7000-8000-00000000e001', '00000000-0000-7000-8000-00000000c002', '4000', 500, 'MXN', 28);
@@ -88,6 +84,15 @@ INSERT INTO postings VALUES
 INSERT INTO decisions VALUES
     ('00000000-0000-7000-8000-00000000a001', 'Authorization', '4000', 10, 10, TRUE, NULL, NULL, NULL, 1000, 'MXN', '17.25',
      'v1', '[]', '{ "Amount" : 10.00, "Note":"caf\u00e9", "Amount2":1e1 }'),
+    ('00000000-0000-7000-8000-00000000a002', 'Authorization', '4000', 20, 20, TRUE, NULL, NULL, NULL, 500, 'MXN', NULL, NULL, '[]', '{}'),
+    ('00000000-0000-7000-8000-00000000a003', 'Authorization', '4000', 30, 30, TRUE, NULL, NULL, NULL, 700, 'MXN', NULL, NULL, '[]', '{}'),
+    ('00000000-0000-7000-8000-00000000a004', 'Authorization', '4000', 30, 30, TRUE, NULL, NULL, NULL, 400, 'MXN', NULL, NULL, '[]', '{}'),
+    ('00000000-0000-7000-8000-00000000a005', 'Authorization', '4000', 50, 50, TRUE, NULL, NULL, NULL, 300, 'MXN', NULL, NULL, '[]', '{}'),
+    ('00000000-0000-7000-8000-00000000a006', 'Authorization', '4000', 95, 95, TRUE, NULL, NULL, NULL, 100, 'MXN', NULL, NULL, '[]', '{}'),
+    ('00000000-0000-7000-8000-00000000c001', 'Credit', '4000', 15, 15, TRUE, NULL, NULL, '00000000-0000-7000-8000-00000000a001', 1000, 'MXN', NULL, NULL, '[]', '{}'),
+    ('00000000-0000-7000-8000-00000000c002', 'Credit', '4000', 25, 25, TRUE, NULL, NULL, '00000000-0000-7000-8000-00000000a002', 500, 'MXN', NULL, NULL, '[]', '{}'),
+    ('00000000-0000-7000-8000-00000000c003', 'Credit', '4000', 35, 35, FALSE, 'AccountBlocked', NULL, '00000000-0000-7000-8000-00000000a003', 700, 'MXN', NULL, NULL, '[]', '{}'),
+    ('00000000-0000-7000-8000-00000000c004', 'Credit', '4000', 90, 90, TRUE, NULL, NULL, '00000000-0000-7000-8000-00000000a004', 400, 'MXN', NULL, NULL, '[]', '{}'),
     ('00000000-0000-7000-8000-00000000a007', 'Authorization', NULL, 96, 96, FALSE, 'InvalidAccount', 'no account was found',
      NULL, NULL, NULL, NULL, NULL, '[]', '{}');
 

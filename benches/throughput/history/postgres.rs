@@ -20,13 +20,14 @@ const MADE: &str = "
 
 const AUTHORIZED: &str = "
     INSERT INTO events
-    SELECT 'account', account, 'MXN', number, at, 12050, 12050 * number, id,
+    SELECT 'account', account, 'MXN', at, number, 12050, 12050 * number, id,
         CASE WHEN NOT released THEN {kept_due} END, CASE WHEN released THEN 'Expiry' END
     FROM made ORDER BY k;
     INSERT INTO authorizations
     SELECT r.id, m.account, r.amount, r.currency, r.exchange_rate, m.at, m.at + {ttl},
         CASE WHEN m.released THEN '{released_state}' ELSE '{kept_state}' END, r.sender,
-        jsonb_build_array(jsonb_build_object('kind', 'account', 'key', m.account, 'currency', 'MXN', 'number', m.number)),
+        jsonb_build_array(jsonb_build_object('kind', 'account', 'key', m.account, 'currency', 'MXN', 'at', m.at,
+            'number', m.number)),
         NULL, NULL
     FROM made m, template t, LATERAL (SELECT m.id, (x).amount, (x).currency, (x).exchange_rate, (x).sender
         FROM (SELECT jsonb_populate_record(NULL::authorizations, t.authorization_row) AS x) one) r
@@ -56,18 +57,15 @@ const CREDITED: &str = "
 /// Once all events of the past are there.
 const HEADS: &str = "
     INSERT INTO subjects
-    SELECT 'account', key, max(at) + 1000000 FROM events
-    WHERE kind = 'account' AND key BETWEEN '{first_account}' AND ({first_account} + {accounts} - 1)::text
-    GROUP BY key
-    ON CONFLICT (kind, key) DO UPDATE SET last_event_at = greatest(subjects.last_event_at, excluded.last_event_at);
-    INSERT INTO series
-    SELECT 'account', key, 'MXN', count(*), sum(amount),
-        jsonb_build_object(
+    SELECT 'account', key, max(at) + 1000000, jsonb_build_object('MXN', jsonb_build_object(
+        'events', count(*), 'amount', sum(amount), 'released', jsonb_build_object(
             'expiry', jsonb_build_object('count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0)),
-            'reversal', jsonb_build_object('count', 0, 'amount', 0), 'always', jsonb_build_object('count', 0, 'amount', 0))
+            'reversal', jsonb_build_object('count', 0, 'amount', 0), 'always', jsonb_build_object('count', 0, 'amount', 0))))
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND ({first_account} + {accounts} - 1)::text
-    GROUP BY key;
+    GROUP BY key
+    ON CONFLICT (kind, key) DO UPDATE SET series = excluded.series,
+        last_event_at = greatest(subjects.last_event_at, excluded.last_event_at);
     INSERT INTO release_nodes
     SELECT 'account', key, 'MXN', level, (number - 1) / size, 'Expiry', count(*), sum(amount)
     FROM events CROSS JOIN (VALUES (1, 32), (2, 1024), (3, 32768), (4, 1048576)) AS l (level, size)

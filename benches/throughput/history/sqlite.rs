@@ -26,13 +26,14 @@ const MADE: &str = "
 
 const AUTHORIZED: &str = "
     INSERT INTO events
-    SELECT 'account', account, 'MXN', number, at, 12050, 12050 * number, id,
+    SELECT 'account', account, 'MXN', at, number, 12050, 12050 * number, id,
         CASE WHEN NOT released THEN {kept_due} END, CASE WHEN released THEN 'Expiry' END
     FROM made ORDER BY account, number;
     INSERT INTO authorizations
     SELECT m.id, m.account, a.amount, a.currency, a.exchange_rate, m.at, m.at + {ttl},
         CASE WHEN m.released THEN '{released_state}' ELSE '{kept_state}' END, a.sender,
-        json_array(json_object('kind', 'account', 'key', m.account, 'currency', 'MXN', 'number', m.number)),
+        json_array(json_object('kind', 'account', 'key', m.account, 'currency', 'MXN', 'at', m.at,
+            'number', m.number)),
         CASE WHEN {credited} THEN m.credit END, CASE WHEN {credited} THEN m.credit END
     FROM template t JOIN authorizations a ON a.id = t.template_id CROSS JOIN made m
     ORDER BY m.k;
@@ -59,18 +60,15 @@ const CREDITED: &str = "
 /// Once all events of the past are there.
 const HEADS: &str = "
     INSERT INTO subjects
-    SELECT 'account', key, max(at) + 1000000 FROM events
-    WHERE kind = 'account' AND key BETWEEN '{first_account}' AND CAST({first_account} + {accounts} - 1 AS TEXT)
-    GROUP BY key
-    ON CONFLICT (kind, key) DO UPDATE SET last_event_at = max(last_event_at, excluded.last_event_at);
-    INSERT INTO series
-    SELECT 'account', key, 'MXN', count(*), sum(amount),
-        json_object(
+    SELECT 'account', key, max(at) + 1000000, json_object('MXN', json_object(
+        'events', count(*), 'amount', sum(amount), 'released', json_object(
             'expiry', json_object('count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0)),
-            'reversal', json_object('count', 0, 'amount', 0), 'always', json_object('count', 0, 'amount', 0))
+            'reversal', json_object('count', 0, 'amount', 0), 'always', json_object('count', 0, 'amount', 0))))
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND CAST({first_account} + {accounts} - 1 AS TEXT)
-    GROUP BY key;
+    GROUP BY key
+    ON CONFLICT (kind, key) DO UPDATE SET series = excluded.series,
+        last_event_at = max(last_event_at, excluded.last_event_at);
     INSERT INTO release_nodes
     WITH levels (level, size) AS (VALUES (1, 32), (2, 1024), (3, 32768), (4, 1048576))
     SELECT 'account', key, 'MXN', level, (number - 1) / size, 'Expiry', count(*), sum(amount)

@@ -33,9 +33,15 @@ impl State {
     /// Dates every one of `subjects`: nothing on them happens before `now` any more.
     pub fn touch(&mut self, subjects: &BTreeSet<SubjectKey>, now: Timestamp) {
         for key in subjects {
-            let subject = Subject { key: key.clone(), last_event_at: now };
-            self.overlay.changes.subjects.insert(key.clone(), subject);
+            self.changed_subject(key).last_event_at = now;
         }
+    }
+
+    /// A subject's row as the batch will write it.
+    fn changed_subject(&mut self, key: &SubjectKey) -> &mut Subject {
+        let loaded = &self.subjects;
+        let changed = self.overlay.changes.subjects.entry(key.clone());
+        changed.or_insert_with(|| loaded.get(key).cloned().unwrap_or_else(|| Subject::new(key.clone())))
     }
 
     fn subject(&self, key: &SubjectKey) -> Option<&Subject> {
@@ -51,10 +57,7 @@ impl State {
         let loaded = self.due.get(subject).into_iter().flatten();
         let mut due: Vec<Event> = loaded
             .take_while(|(due_at, ..)| *due_at <= now)
-            .filter_map(|(_, currency, number)| {
-                let series = SeriesKey { subject: subject.clone(), currency: *currency };
-                self.loaded_event(&EventRef { series, number: *number })
-            })
+            .filter_map(|(_, place)| self.loaded_event(place))
             .cloned()
             .collect();
         let made_now = self.overlay.changes.events.range(first_of(subject)..).map(|(_, event)| event);
@@ -67,21 +70,15 @@ impl State {
 
     /// The head of a series; its subject has been dated by now.
     pub fn series(&mut self, key: &SeriesKey) -> Result<Series, Missing> {
-        if let Some(series) = self.overlay.changes.series.get(key) {
-            return Ok(series.clone());
-        }
         self.require_subject(&key.subject)?;
-        let stored = self.series.get(&key.subject).and_then(|of| of.get(&key.currency));
-        Ok(stored.cloned().unwrap_or_else(|| Series::empty(key.clone())))
+        let head = self.subject(&key.subject).and_then(|subject| subject.series.get(&key.currency));
+        Ok(head.copied().unwrap_or_default())
     }
 
     /// The currencies in which `subject` was ever counted.
     pub fn currencies_of(&mut self, subject: &SubjectKey) -> Result<Vec<Currency>, Missing> {
         self.require_subject(subject)?;
-        let stored = self.series.get(subject).into_iter().flat_map(|of| of.keys().copied());
-        let counted_now = self.overlay.changes.series.keys().filter(|key| key.subject == *subject);
-        let all: BTreeSet<Currency> = stored.chain(counted_now.map(|key| key.currency)).collect();
-        Ok(all.into_iter().collect())
+        Ok(self.subject(subject).into_iter().flat_map(|subject| subject.series.keys().copied()).collect())
     }
 
     fn require_subject(&mut self, subject: &SubjectKey) -> Result<(), Missing> {
@@ -98,8 +95,8 @@ impl State {
         if head.events == 0 {
             return Ok(Counted::default());
         }
-        let stored_events =
-            self.series.get(&series.subject).and_then(|of| of.get(&series.currency)).map_or(0, |stored| stored.events);
+        let stored = self.subjects.get(&series.subject).and_then(|subject| subject.series.get(&series.currency));
+        let stored_events = stored.map_or(0, |stored| stored.events);
         let mut counted = if stored_events == 0 {
             Counted::default()
         } else {
@@ -113,16 +110,11 @@ impl State {
                 }
             }
         };
-        let made_now = EventRef { series: series.clone(), number: stored_events + 1 };
-        let latest = self
-            .overlay
-            .changes
-            .events
-            .range(made_now..)
-            .take_while(|(place, event)| place.series == *series && event.at <= upto)
-            .last();
-        if let Some((_, event)) = latest {
-            counted.events = Tally { count: event.number, amount: event.running };
+        let last_place = EventRef { series: series.clone(), at: upto, number: i64::MAX };
+        let changed = self.overlay.changes.events.range(..=last_place).next_back().map(|(_, event)| event);
+        // Else it is one that was counted before, which the batch has given back or settled.
+        if let Some(made_now) = changed.filter(|event| event.series == *series && event.number > stored_events) {
+            counted.events = Tally { count: made_now.number, amount: made_now.running };
         }
         for release in self.overlay.releases.get(series).into_iter().flatten() {
             if release.number <= counted.events.count {
@@ -140,8 +132,8 @@ impl State {
 
     /// Counts one transaction. The caller has made sure that the running sum fits.
     pub fn count(&mut self, head: Series, event: Event) -> EventRef {
-        let place = EventRef { series: event.series.clone(), number: event.number };
-        self.overlay.changes.series.insert(head.key.clone(), head);
+        let place = event.place();
+        self.changed_subject(&event.series.subject).series.insert(event.series.currency, head);
         self.overlay.changes.events.insert(place.clone(), event);
         place
     }
@@ -164,8 +156,7 @@ impl State {
     /// Takes an event off the due list: its authorization was used or has ended.
     pub fn settle_due(&mut self, mut event: Event) {
         event.due_at = None;
-        let place = EventRef { series: event.series.clone(), number: event.number };
-        self.overlay.changes.events.insert(place, event);
+        self.overlay.changes.events.insert(event.place(), event);
     }
 
     /// Gives an event back, or moves it from one kind of release to another. It leaves the due list.
@@ -184,7 +175,7 @@ impl State {
             self.add_to_tree(&event, kind, tally);
             let release = Release { number: event.number, amount: event.amount, from, to: kind };
             self.overlay.releases.entry(event.series.clone()).or_default().push(release);
-            self.overlay.changes.series.insert(head.key.clone(), head);
+            self.changed_subject(&event.series.subject).series.insert(event.series.currency, head);
         }
         event.released = Some(kind);
         self.settle_due(event);
@@ -203,6 +194,6 @@ impl State {
 
 /// The smallest place that an event of `subject` can have.
 fn first_of(subject: &SubjectKey) -> EventRef {
-    let currency = Currency::FIRST;
-    EventRef { series: SeriesKey { subject: subject.clone(), currency }, number: 0 }
+    let series = SeriesKey { subject: subject.clone(), currency: Currency::FIRST };
+    EventRef { series, at: Timestamp::default(), number: 0 }
 }

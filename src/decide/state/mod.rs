@@ -21,9 +21,9 @@ use super::wanted::{IdempotencyKey, IdempotencyRecord, Loaded, PrefixKey, Unrefe
 use super::{Context, Request};
 use crate::domain::person::DirectoryKey;
 use crate::domain::{
-    Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Counted, Credit, Currency,
-    Decision, Enrolment, Entry, Event, EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, Series, SeriesKey,
-    Subject, SubjectKey, Timestamp, TrackingId,
+    Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Counted, Credit, Decision,
+    Enrolment, Entry, Event, EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject,
+    SubjectKey, Timestamp, TrackingId,
 };
 
 /// Something that a command needs is not loaded yet; the state has noted what.
@@ -63,9 +63,8 @@ pub struct State {
     found_by: HashMap<DirectoryKey, BTreeSet<PersonId>>,
     holdings: HashMap<PersonId, BTreeSet<AccountId>>,
     subjects: HashMap<SubjectKey, Subject>,
-    series: HashMap<SubjectKey, BTreeMap<Currency, Series>>,
     events: HashMap<EventRef, Event>,
-    due: HashMap<SubjectKey, BTreeSet<(Timestamp, Currency, i64)>>,
+    due: HashMap<SubjectKey, BTreeSet<(Timestamp, EventRef)>>,
     prefixes: HashMap<PrefixKey, Counted>,
     authorizations: HashMap<TrackingId, Authorization>,
     unused_of: HashMap<AccountId, BTreeSet<TrackingId>>,
@@ -110,15 +109,11 @@ impl State {
         for subject in loaded.subjects {
             self.subjects.insert(subject.key.clone(), subject);
         }
-        for series in loaded.series {
-            self.series.entry(series.key.subject.clone()).or_default().insert(series.key.currency, series);
-        }
         for event in loaded.events {
             if let Some(due_at) = event.due_at {
-                let place = (due_at, event.series.currency, event.number);
-                self.due.entry(event.series.subject.clone()).or_default().insert(place);
+                self.due.entry(event.series.subject.clone()).or_default().insert((due_at, event.place()));
             }
-            self.events.insert(EventRef { series: event.series.clone(), number: event.number }, event);
+            self.events.insert(event.place(), event);
         }
         self.prefixes.extend(loaded.prefixes);
         for authorization in loaded.authorizations {

@@ -18,9 +18,9 @@ pub(super) const LOAD: &str = concat!(
     "WITH prefix AS (
         SELECT * FROM json_to_recordset($1::json) AS w (kind text, key text, currency text, upto bigint)),
     prefix_end AS (
-        SELECT p.kind, p.key, p.currency, p.upto, e.number, e.running
+        SELECT p.kind, p.key, p.currency, p.upto, e.at, e.number, e.running
         FROM prefix p CROSS JOIN LATERAL (
-            SELECT number, running FROM events
+            SELECT at, number, running FROM events
             WHERE kind = p.kind AND key = p.key AND currency = p.currency AND at <= p.upto
             ORDER BY at DESC, number DESC LIMIT 1) e),
     subject AS (
@@ -46,8 +46,6 @@ pub(super) const LOAD: &str = concat!(
     " AS row FROM persons WHERE id = h.id LIMIT 1) p
     UNION ALL SELECT 'subject', row_to_json(s)::text
     FROM subject w CROSS JOIN LATERAL (SELECT * FROM subjects WHERE kind = w.kind AND key = w.key LIMIT 1) s
-    UNION ALL SELECT 'series', row_to_json(s)::text
-    FROM subject w CROSS JOIN LATERAL (SELECT * FROM series WHERE kind = w.kind AND key = w.key OFFSET 0) s
     UNION ALL SELECT 'event', row_to_json(e)::text
     FROM subject w CROSS JOIN LATERAL (
         SELECT * FROM events WHERE kind = w.kind AND key = w.key AND due_at IS NOT NULL AND due_at <= w.until
@@ -57,9 +55,12 @@ pub(super) const LOAD: &str = concat!(
             'count', p.number, 'amount', p.running, 'released', (
                 SELECT coalesce(json_agg(json_build_array(released, count, amount)), '[]') FROM (
                     SELECT released, sum(count)::bigint AS count, sum(amount)::bigint AS amount FROM (
-                        SELECT released, 1 AS count, amount FROM events
-                        WHERE kind = p.kind AND key = p.key AND currency = p.currency
-                            AND number > p.number / 32 * 32 AND number <= p.number AND released IS NOT NULL
+                        SELECT released, 1 AS count, amount FROM (
+                            SELECT number, released, amount FROM events
+                            WHERE kind = p.kind AND key = p.key AND currency = p.currency
+                                AND (at, number) <= (p.at, p.number)
+                            ORDER BY at DESC, number DESC LIMIT 31) latest
+                        WHERE number > p.number / 32 * 32 AND released IS NOT NULL
                         UNION ALL
                         SELECT released, count, amount FROM release_nodes
                         WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 1
@@ -79,17 +80,17 @@ pub(super) const LOAD: &str = concat!(
                     GROUP BY released) sums))::text
     FROM prefix_end p
     UNION ALL SELECT 'event', row_to_json(e)::text
-    FROM json_to_recordset($6::json) AS w (kind text, key text, currency text, number bigint)
+    FROM json_to_recordset($6::json) AS w (kind text, key text, currency text, at bigint, number bigint)
     CROSS JOIN LATERAL (
         SELECT * FROM events
-        WHERE kind = w.kind AND key = w.key AND currency = w.currency AND number = w.number LIMIT 1) e
+        WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at = w.at AND number = w.number LIMIT 1) e
     UNION ALL SELECT 'event', row_to_json(e)::text
     FROM json_array_elements_text($7::json) w
     CROSS JOIN LATERAL (SELECT counted FROM authorizations WHERE id = w::uuid LIMIT 1) a
-    CROSS JOIN jsonb_to_recordset(a.counted) AS c (kind text, key text, currency text, number bigint)
+    CROSS JOIN jsonb_to_recordset(a.counted) AS c (kind text, key text, currency text, at bigint, number bigint)
     CROSS JOIN LATERAL (
         SELECT * FROM events
-        WHERE kind = c.kind AND key = c.key AND currency = c.currency AND number = c.number LIMIT 1) e
+        WHERE kind = c.kind AND key = c.key AND currency = c.currency AND at = c.at AND number = c.number LIMIT 1) e
     UNION ALL SELECT 'authorization', row_to_json(a)::text
     FROM json_array_elements_text($7::json) w
     CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = w::uuid LIMIT 1) a

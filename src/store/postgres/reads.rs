@@ -23,9 +23,12 @@ use crate::store::{
 /// One page of a list with its total, as the JSON of [`Listed`].
 macro_rules! list {
     ($item:expr, $from:expr, newest first by $order:literal) => {
+        list!($item, $from, counted in $from, newest first by $order)
+    };
+    ($item:expr, $from:expr, counted in $counted:expr, newest first by $order:literal) => {
         concat!(
             "SELECT json_build_object('total', (SELECT count(*) FROM ",
-            $from,
+            $counted,
             "), 'items', (SELECT coalesce(json_agg(item), '[]') FROM (SELECT ",
             $item,
             " AS item FROM ",
@@ -72,14 +75,29 @@ const AUTHORIZATIONS_FILTERED: &str = list!(
     newest first by "id DESC"
 );
 
-const AUTHORIZATIONS_OF_ACCOUNT: &str =
-    list!("row_to_json(authorizations)", "authorizations WHERE account = $3", newest first by "at DESC, id DESC");
+/// What `$kind` of calls an account got, the latest first: its decisions lead to them.
+macro_rules! of_account {
+    ($kind:literal) => {
+        concat!(
+            "(SELECT id AS decision, at AS decided_at FROM decisions WHERE account = $3 AND kind = '",
+            $kind,
+            "') of_account"
+        )
+    };
+}
+
+const AUTHORIZATIONS_OF_ACCOUNT: &str = list!(
+    "row_to_json(authorizations)",
+    concat!(of_account!("Authorization"), " CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = decision OFFSET 0) authorizations"),
+    counted in of_account!("Authorization"),
+    newest first by "decided_at DESC, decision DESC"
+);
 
 const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = list!(
     "row_to_json(authorizations)",
-    "authorizations WHERE account = $3 AND ($4 IS NULL OR state = $4) \
-     AND ($5 IS NULL OR amount = $5::bigint) AND ($6 IS NULL OR currency = $6)",
-    newest first by "at DESC, id DESC"
+    concat!(of_account!("Authorization"), " CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = decision OFFSET 0) authorizations", " WHERE ($4 IS NULL OR state = $4) \
+     AND ($5 IS NULL OR amount = $5::bigint) AND ($6 IS NULL OR currency = $6)"),
+    newest first by "decided_at DESC, decision DESC"
 );
 
 /// Twins, by the index that matching uses: they are found at once among a million that are used up.
@@ -100,11 +118,17 @@ const CREDITS_FILTERED: &str = list!("row_to_json(credits)", "credits WHERE stat
 const CREDITS_IN_PROGRESS: &str =
     list!("row_to_json(credits)", "credits WHERE state = 'InProgress'", newest first by "at DESC, id DESC");
 
-const CREDITS_OF_ACCOUNT: &str =
-    list!("row_to_json(credits)", "credits WHERE account = $3", newest first by "at DESC, id DESC");
+const CREDITS_OF_ACCOUNT: &str = list!(
+    "row_to_json(credits)",
+    concat!(of_account!("Credit"), " CROSS JOIN LATERAL (SELECT * FROM credits WHERE id = decision OFFSET 0) credits"),
+    newest first by "decided_at DESC, decision DESC"
+);
 
-const CREDITS_OF_ACCOUNT_FILTERED: &str =
-    list!("row_to_json(credits)", "credits WHERE account = $3 AND state = $4", newest first by "at DESC, id DESC");
+const CREDITS_OF_ACCOUNT_FILTERED: &str = list!(
+    "row_to_json(credits)",
+    concat!(of_account!("Credit"), " CROSS JOIN LATERAL (SELECT * FROM credits WHERE id = decision OFFSET 0) credits", " WHERE state = $4"),
+    newest first by "decided_at DESC, decision DESC"
+);
 
 const REVERSALS: &str = list!("row_to_json(reversals)", "reversals", newest first by "id DESC");
 
@@ -121,13 +145,13 @@ const AMBIGUOUS_CREDITS_OF_ACCOUNT: &str = list!(
 
 const DECISION: &str = "SELECT row_to_json(decisions)::text FROM decisions WHERE id = $1::uuid";
 
-const DECISIONS: &str = list!("row_to_json(decisions)", "decisions", newest first by "at DESC, id DESC");
+const DECISIONS: &str = list!("row_to_json(decisions)", "decisions", newest first by "id DESC");
 
 const DECISIONS_FILTERED: &str = list!(
     "row_to_json(decisions)",
     "decisions WHERE ($4 IS NULL OR kind = $4) AND ($5 IS NULL OR approved = $5::boolean) \
      AND ($6 IS NULL OR reason = $6)",
-    newest first by "at DESC, id DESC"
+    newest first by "id DESC"
 );
 
 const DECISIONS_OF_ACCOUNT: &str =

@@ -83,8 +83,8 @@ const COUNTERS: &str = "
 
 const LATEST_DECISIONS: &str = "
     SELECT (to_jsonb(d) || '{\"request\": \"{}\"}')::text
-    FROM (SELECT * FROM decisions ORDER BY at DESC, id DESC LIMIT $1 OFFSET $2) d
-    ORDER BY at DESC, id DESC";
+    FROM (SELECT * FROM decisions ORDER BY id DESC LIMIT $1 OFFSET $2) d
+    ORDER BY id DESC";
 
 const PULSE: &str = "
     SELECT json_build_object('batches', count(*), 'latest_batch', max(committed_at),

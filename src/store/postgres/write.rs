@@ -21,60 +21,55 @@ const WRITE: &str = "
         CROSS JOIN LATERAL json_to_recordset(p.keys) AS k (kind text, value text)
         ON CONFLICT DO NOTHING),
     opened_accounts AS (
-        INSERT INTO accounts SELECT * FROM json_populate_recordset(NULL::accounts, $17::json)),
+        INSERT INTO accounts SELECT * FROM json_populate_recordset(NULL::accounts, $16::json)),
     written_accounts AS (
         UPDATE accounts a SET status = n.status, tier = n.tier, balance = n.balance, pending = n.pending,
             receivable = n.receivable
         FROM json_populate_recordset(NULL::accounts, $2::json) n WHERE a.id = n.id),
     written_subjects AS (
         INSERT INTO subjects SELECT * FROM json_populate_recordset(NULL::subjects, $3::json)
-        ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at),
-    written_series AS (
-        INSERT INTO series SELECT * FROM json_populate_recordset(NULL::series, $4::json)
-        ON CONFLICT (kind, key, currency) DO UPDATE SET events = excluded.events, amount = excluded.amount,
-            released = excluded.released),
+        ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series),
     written_events AS (
-        INSERT INTO events SELECT * FROM json_populate_recordset(NULL::events, $5::json)
-        ON CONFLICT (kind, key, currency, number) DO UPDATE SET due_at = excluded.due_at,
+        INSERT INTO events SELECT * FROM json_populate_recordset(NULL::events, $4::json)
+        ON CONFLICT (kind, key, currency, at, number) DO UPDATE SET due_at = excluded.due_at,
             released = excluded.released),
     written_release_nodes AS (
-        INSERT INTO release_nodes AS n SELECT * FROM json_populate_recordset(NULL::release_nodes, $6::json)
+        INSERT INTO release_nodes AS n SELECT * FROM json_populate_recordset(NULL::release_nodes, $5::json)
         ON CONFLICT (kind, key, currency, level, block, released) DO UPDATE SET count = n.count + excluded.count,
             amount = n.amount + excluded.amount),
     written_authorizations AS (
-        INSERT INTO authorizations SELECT * FROM json_populate_recordset(NULL::authorizations, $7::json)
+        INSERT INTO authorizations SELECT * FROM json_populate_recordset(NULL::authorizations, $6::json)
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit,
             bound_credit = excluded.bound_credit),
     written_credits AS (
-        INSERT INTO credits SELECT * FROM json_populate_recordset(NULL::credits, $8::json)
+        INSERT INTO credits SELECT * FROM json_populate_recordset(NULL::credits, $7::json)
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, reversal = excluded.reversal),
     written_reversals AS (
-        INSERT INTO reversals SELECT * FROM json_populate_recordset(NULL::reversals, $9::json)),
+        INSERT INTO reversals SELECT * FROM json_populate_recordset(NULL::reversals, $8::json)),
     written_entries AS (
-        INSERT INTO entries SELECT * FROM json_populate_recordset(NULL::entries, $10::json)),
+        INSERT INTO entries SELECT * FROM json_populate_recordset(NULL::entries, $9::json)),
     written_postings AS (
-        INSERT INTO postings SELECT * FROM json_populate_recordset(NULL::postings, $11::json)),
+        INSERT INTO postings SELECT * FROM json_populate_recordset(NULL::postings, $10::json)),
     written_decisions AS (
-        INSERT INTO decisions SELECT * FROM json_populate_recordset(NULL::decisions, $12::json)),
+        INSERT INTO decisions SELECT * FROM json_populate_recordset(NULL::decisions, $11::json)),
     written_ambiguous_credits AS (
-        INSERT INTO ambiguous_credits SELECT * FROM json_populate_recordset(NULL::ambiguous_credits, $13::json)
+        INSERT INTO ambiguous_credits SELECT * FROM json_populate_recordset(NULL::ambiguous_credits, $12::json)
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit),
     written_enrolments AS (
-        INSERT INTO enrolments SELECT * FROM json_populate_recordset(NULL::enrolments, $14::json)
+        INSERT INTO enrolments SELECT * FROM json_populate_recordset(NULL::enrolments, $13::json)
         ON CONFLICT (token_hash) DO UPDATE SET account = excluded.account),
     written_account_changes AS (
-        INSERT INTO account_changes SELECT * FROM json_populate_recordset(NULL::account_changes, $15::json))
-    INSERT INTO idempotency SELECT * FROM json_populate_recordset(NULL::idempotency, $16::json)
+        INSERT INTO account_changes SELECT * FROM json_populate_recordset(NULL::account_changes, $14::json))
+    INSERT INTO idempotency SELECT * FROM json_populate_recordset(NULL::idempotency, $15::json)
     ON CONFLICT (path, key) DO UPDATE SET body_hash = excluded.body_hash, outcome = excluded.outcome,
         at = excluded.at
-        WHERE idempotency.at <= excluded.at - $18";
+        WHERE idempotency.at <= excluded.at - $17";
 
 pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     let written = sqlx::query(WRITE)
         .bind(json(changes.persons.values())?)
         .bind(json(changes.changed_accounts())?)
         .bind(json(changes.subjects.values())?)
-        .bind(json(changes.series.values())?)
         .bind(json(changes.events.values())?)
         .bind(json(changes.release_node_rows())?)
         .bind(json(changes.authorizations.values())?)

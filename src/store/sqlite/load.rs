@@ -20,10 +20,10 @@ const LOAD: &str = concat!(
             w.value ->> 'upto' AS upto
         FROM jsonb_each(?) w),
     prefix_end AS (
-        SELECT p.kind, p.key, p.currency, p.upto, e.number, e.running
+        SELECT p.kind, p.key, p.currency, p.upto, e.at, e.number, e.running
         FROM prefix p CROSS JOIN events e
-            ON e.kind = p.kind AND e.key = p.key AND e.currency = p.currency AND e.number = (
-                SELECT number FROM events
+            ON e.kind = p.kind AND e.key = p.key AND e.currency = p.currency AND (e.at, e.number) = (
+                SELECT at, number FROM events
                 WHERE kind = p.kind AND key = p.key AND currency = p.currency AND at <= p.upto
                 ORDER BY at DESC, number DESC LIMIT 1))
     SELECT 'account', ",
@@ -38,12 +38,8 @@ const LOAD: &str = concat!(
     person_row!(),
     " FROM persons WHERE id IN (SELECT value FROM json_each(?))
     UNION ALL SELECT 'subject',
-        json_object('kind', s.kind, 'key', s.key, 'last_event_at', s.last_event_at)
+        json_object('kind', s.kind, 'key', s.key, 'last_event_at', s.last_event_at, 'series', json(s.series))
     FROM jsonb_each(?) w CROSS JOIN subjects s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'
-    UNION ALL SELECT 'series',
-        json_object('kind', s.kind, 'key', s.key, 'currency', s.currency, 'events', s.events, 'amount', s.amount,
-            'released', json(s.released))
-    FROM jsonb_each(?) w CROSS JOIN series s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'
     UNION ALL SELECT 'event', ",
     event_row!(),
     " FROM jsonb_each(?) w CROSS JOIN events e
@@ -54,9 +50,12 @@ const LOAD: &str = concat!(
             'count', p.number, 'amount', p.running, 'released', json((
                 SELECT json_group_array(json_array(released, count, amount)) FROM (
                     SELECT released, sum(count) AS count, sum(amount) AS amount FROM (
-                        SELECT released, 1 AS count, amount FROM events
-                        WHERE kind = p.kind AND key = p.key AND currency = p.currency
-                            AND number > p.number / 32 * 32 AND number <= p.number AND released IS NOT NULL
+                        SELECT released, 1 AS count, amount FROM (
+                            SELECT number, released, amount FROM events
+                            WHERE kind = p.kind AND key = p.key AND currency = p.currency
+                                AND (at, number) <= (p.at, p.number)
+                            ORDER BY at DESC, number DESC LIMIT 31)
+                        WHERE number > p.number / 32 * 32 AND released IS NOT NULL
                         UNION ALL
                         SELECT released, count, amount FROM release_nodes
                         WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 1
@@ -79,13 +78,13 @@ const LOAD: &str = concat!(
     event_row!(),
     " FROM jsonb_each(?) w CROSS JOIN events e
         ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key' AND e.currency = w.value ->> 'currency'
-        AND e.number = w.value ->> 'number'
+        AND e.at = w.value ->> 'at' AND e.number = w.value ->> 'number'
     UNION ALL SELECT 'event', ",
     event_row!(),
     " FROM json_each(?) w CROSS JOIN authorizations a ON a.id = w.value CROSS JOIN json_each(a.counted) c
     CROSS JOIN events e
         ON e.kind = c.value ->> 'kind' AND e.key = c.value ->> 'key' AND e.currency = c.value ->> 'currency'
-        AND e.number = c.value ->> 'number'
+        AND e.at = c.value ->> 'at' AND e.number = c.value ->> 'number'
     UNION ALL SELECT 'authorization', ",
     authorization_row!(),
     " FROM authorizations WHERE id IN (SELECT value FROM json_each(?))
@@ -163,7 +162,6 @@ pub(super) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> 
         .bind(json(&wanted.accounts)?)
         .bind(json(&wanted.directory)?)
         .bind(json(&wanted.persons)?)
-        .bind(subjects.clone())
         .bind(subjects.clone())
         .bind(subjects)
         .bind(json(&wanted.events)?)

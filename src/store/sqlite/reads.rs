@@ -23,9 +23,12 @@ use crate::store::{
 /// One page of a list with its total, as the JSON of [`Listed`].
 macro_rules! list {
     ($item:expr, $from:expr, newest first by $order:literal) => {
+        list!($item, $from, counted in $from, newest first by $order)
+    };
+    ($item:expr, $from:expr, counted in $counted:expr, newest first by $order:literal) => {
         concat!(
             "SELECT '{\"total\":' || (SELECT count(*) FROM ",
-            $from,
+            $counted,
             ") || ',\"items\":[' || coalesce((SELECT group_concat(item, ',') FROM (SELECT ",
             $item,
             " AS item FROM ",
@@ -74,14 +77,29 @@ const AUTHORIZATIONS_FILTERED: &str = list!(
     newest first by "id DESC"
 );
 
-const AUTHORIZATIONS_OF_ACCOUNT: &str =
-    list!(authorization_row!(), "authorizations WHERE account = ?3", newest first by "at DESC, id DESC");
+/// What `$kind` of calls an account got, the latest first: its decisions lead to them.
+macro_rules! of_account {
+    ($kind:literal) => {
+        concat!(
+            "(SELECT id AS decision, at AS decided_at FROM decisions WHERE account = ?3 AND kind = '",
+            $kind,
+            "') of_account"
+        )
+    };
+}
+
+const AUTHORIZATIONS_OF_ACCOUNT: &str = list!(
+    authorization_row!(),
+    concat!(of_account!("Authorization"), " CROSS JOIN authorizations ON authorizations.id = decision"),
+    counted in of_account!("Authorization"),
+    newest first by "decided_at DESC, decision DESC"
+);
 
 const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = list!(
     authorization_row!(),
-    "authorizations WHERE account = ?3 AND (?4 IS NULL OR state = ?4) \
-     AND (?5 IS NULL OR amount = CAST(?5 AS INTEGER)) AND (?6 IS NULL OR currency = ?6)",
-    newest first by "at DESC, id DESC"
+    concat!(of_account!("Authorization"), " CROSS JOIN authorizations ON authorizations.id = decision", " WHERE (?4 IS NULL OR state = ?4) \
+     AND (?5 IS NULL OR amount = CAST(?5 AS INTEGER)) AND (?6 IS NULL OR currency = ?6)"),
+    newest first by "decided_at DESC, decision DESC"
 );
 
 /// Twins, by the index that matching uses: they are found at once among a million that are used up.
@@ -102,10 +120,17 @@ const CREDITS_FILTERED: &str = list!(credit_row!(), "credits WHERE state = ?4", 
 const CREDITS_IN_PROGRESS: &str =
     list!(credit_row!(), "credits WHERE state = 'InProgress'", newest first by "at DESC, id DESC");
 
-const CREDITS_OF_ACCOUNT: &str = list!(credit_row!(), "credits WHERE account = ?3", newest first by "at DESC, id DESC");
+const CREDITS_OF_ACCOUNT: &str = list!(
+    credit_row!(),
+    concat!(of_account!("Credit"), " CROSS JOIN credits ON credits.id = decision"),
+    newest first by "decided_at DESC, decision DESC"
+);
 
-const CREDITS_OF_ACCOUNT_FILTERED: &str =
-    list!(credit_row!(), "credits WHERE account = ?3 AND state = ?4", newest first by "at DESC, id DESC");
+const CREDITS_OF_ACCOUNT_FILTERED: &str = list!(
+    credit_row!(),
+    concat!(of_account!("Credit"), " CROSS JOIN credits ON credits.id = decision", " WHERE state = ?4"),
+    newest first by "decided_at DESC, decision DESC"
+);
 
 macro_rules! reversal_row {
     () => {
@@ -138,13 +163,13 @@ macro_rules! decision_row {
 
 const DECISION: &str = concat!("SELECT ", decision_row!(), " FROM decisions WHERE id = ?1");
 
-const DECISIONS: &str = list!(decision_row!(), "decisions", newest first by "at DESC, id DESC");
+const DECISIONS: &str = list!(decision_row!(), "decisions", newest first by "id DESC");
 
 const DECISIONS_FILTERED: &str = list!(
     decision_row!(),
     "decisions WHERE (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR approved = CAST(?5 AS INTEGER)) \
      AND (?6 IS NULL OR reason = ?6)",
-    newest first by "at DESC, id DESC"
+    newest first by "id DESC"
 );
 
 const DECISIONS_OF_ACCOUNT: &str =

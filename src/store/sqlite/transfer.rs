@@ -112,7 +112,7 @@ const LATEST_DECISIONS: &str = "
         'approved', json(iif(approved, 'true', 'false')), 'reason', reason, 'note', note, 'reference', reference,
         'amount', amount, 'currency', currency, 'exchange_rate', exchange_rate, 'rules_version', rules_version,
         'findings', json(findings), 'request', '{}')
-    FROM decisions ORDER BY at DESC, id DESC LIMIT ? OFFSET ?";
+    FROM decisions ORDER BY id DESC LIMIT ? OFFSET ?";
 
 const PULSE: &str = "
     SELECT json_object('batches', count(*), 'latest_batch', max(committed_at),

@@ -28,22 +28,16 @@ const WRITE: &str = "
     ON CONFLICT (id) DO UPDATE SET status = excluded.status, tier = excluded.tier, balance = excluded.balance,
         pending = excluded.pending, receivable = excluded.receivable;
 
-    INSERT INTO subjects (kind, key, last_event_at)
-    SELECT value ->> 'kind', value ->> 'key', value ->> 'last_event_at' FROM jsonb_each(?) WHERE true
-    ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at;
-
-    INSERT INTO series (kind, key, currency, events, amount, released)
-    SELECT value ->> 'kind', value ->> 'key', value ->> 'currency', value ->> 'events', value ->> 'amount',
-        value ->> 'released'
+    INSERT INTO subjects (kind, key, last_event_at, series)
+    SELECT value ->> 'kind', value ->> 'key', value ->> 'last_event_at', value ->> 'series'
     FROM jsonb_each(?) WHERE true
-    ON CONFLICT (kind, key, currency) DO UPDATE SET events = excluded.events, amount = excluded.amount,
-        released = excluded.released;
+    ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series;
 
-    INSERT INTO events (kind, key, currency, number, at, amount, running, authorization, due_at, released)
-    SELECT value ->> 'kind', value ->> 'key', value ->> 'currency', value ->> 'number', value ->> 'at',
+    INSERT INTO events (kind, key, currency, at, number, amount, running, authorization, due_at, released)
+    SELECT value ->> 'kind', value ->> 'key', value ->> 'currency', value ->> 'at', value ->> 'number',
         value ->> 'amount', value ->> 'running', value ->> 'authorization', value ->> 'due_at', value ->> 'released'
     FROM jsonb_each(?) WHERE true
-    ON CONFLICT (kind, key, currency, number) DO UPDATE SET due_at = excluded.due_at, released = excluded.released;
+    ON CONFLICT (kind, key, currency, at, number) DO UPDATE SET due_at = excluded.due_at, released = excluded.released;
 
     INSERT INTO release_nodes (kind, key, currency, level, block, released, count, amount)
     SELECT value ->> 'kind', value ->> 'key', value ->> 'currency', value ->> 'level', value ->> 'block',
@@ -121,7 +115,6 @@ pub(super) async fn write(connection: &mut SqliteConnection, changes: &Changes) 
         .bind(persons)
         .bind(json(changes.accounts.values())?)
         .bind(json(changes.subjects.values())?)
-        .bind(json(changes.series.values())?)
         .bind(json(changes.events.values())?)
         .bind(json(changes.release_node_rows())?)
         .bind(json(changes.authorizations.values())?)

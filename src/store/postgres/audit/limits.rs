@@ -13,9 +13,8 @@ pub(super) const CHECKS: &[Check] = &[
              FROM (SELECT kind, key, currency, number, at, amount, running,
                        lag(number) OVER earlier AS number_before, lag(at) OVER earlier AS at_before,
                        lag(running) OVER earlier AS running_before
-                   FROM events WINDOW earlier AS (PARTITION BY kind, key, currency ORDER BY number)) numbered
+                   FROM events WINDOW earlier AS (PARTITION BY kind, key, currency ORDER BY at, number)) numbered
              WHERE number <> coalesce(number_before, 0) + 1 OR running <> coalesce(running_before, 0) + amount
-                 OR at < at_before
              LIMIT 100",
         ),
     },
@@ -40,7 +39,7 @@ pub(super) const CHECKS: &[Check] = &[
                        || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Always'), 0) AS recounted
                    FROM series s LEFT JOIN events e
                        ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency
-                   GROUP BY s.kind, s.key, s.currency) compared
+                   GROUP BY s.kind, s.key, s.currency, s.events, s.amount, s.released) compared
              WHERE said IS DISTINCT FROM recounted
              UNION ALL
              SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' belongs to no series'
@@ -55,23 +54,18 @@ pub(super) const CHECKS: &[Check] = &[
         offenders: Offenders::OfSubjects(
             "WITH levels (level, size) AS (VALUES (1, 32), (2, 1024), (3, 32768), (4, 1048576)),
              recounted AS (
-                 SELECT n.kind, n.key, n.currency, n.level, n.block, n.released, n.count, n.amount, l.size,
-                     (SELECT jsonb_build_array(count(*), coalesce(sum(e.amount), 0)) FROM events e
-                      WHERE e.kind = n.kind AND e.key = n.key AND e.currency = n.currency
-                          AND e.number > n.block * l.size AND e.number <= (n.block + 1) * l.size
-                          AND e.released = n.released) AS events
-                 FROM release_nodes n LEFT JOIN levels l ON l.level = n.level)
-             SELECT kind, key, currency || ' level ' || level || ' block ' || block || ' released ' || released
-                 || ': ' || count || ' of ' || amount || ', its events say '
-                 || (events ->> 0) || ' of ' || (events ->> 1)
-             FROM recounted WHERE size IS NULL OR jsonb_build_array(count, amount) <> events
-             UNION ALL
-             SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' was released on ' || e.released
-                 || ': no node of level ' || l.level || ' knows'
-             FROM events e CROSS JOIN levels l
-             LEFT JOIN release_nodes n ON n.kind = e.kind AND n.key = e.key AND n.currency = e.currency
-                 AND n.level = l.level AND n.block = (e.number - 1) / l.size AND n.released = e.released
-             WHERE e.released IS NOT NULL AND n.kind IS NULL
+                 SELECT e.kind, e.key, e.currency, l.level, (e.number - 1) / l.size AS block, e.released,
+                     count(*) AS count, sum(e.amount) AS amount
+                 FROM events e CROSS JOIN levels l WHERE e.released IS NOT NULL
+                 GROUP BY e.kind, e.key, e.currency, l.level, (e.number - 1) / l.size, e.released)
+             SELECT coalesce(n.kind, r.kind), coalesce(n.key, r.key), coalesce(n.currency, r.currency) || ' level '
+                 || coalesce(n.level, r.level) || ' block ' || coalesce(n.block, r.block) || ' released '
+                 || coalesce(n.released, r.released) || ': ' || coalesce(n.count, 0) || ' of ' || coalesce(n.amount, 0)
+                 || ', its events say ' || coalesce(r.count, 0) || ' of ' || coalesce(r.amount, 0)
+             FROM release_nodes n FULL JOIN recounted r ON r.kind = n.kind AND r.key = n.key
+                 AND r.currency = n.currency AND r.level = n.level AND r.block = n.block AND r.released = n.released
+             WHERE coalesce(n.count, 0) <> coalesce(r.count, 0) OR coalesce(n.amount, 0) <> coalesce(r.amount, 0)
+                 OR coalesce(n.level, 1) NOT IN (SELECT level FROM levels)
              LIMIT 100",
         ),
     },
@@ -93,7 +87,8 @@ pub(super) const CHECKS: &[Check] = &[
                  || (p.value ->> 'number') || ' is not that of authorization ' || a.id
              FROM authorizations a, jsonb_array_elements(a.counted) p (value)
              LEFT JOIN events e ON e.kind = p.value ->> 'kind' AND e.key = p.value ->> 'key'
-                 AND e.currency = p.value ->> 'currency' AND e.number = (p.value ->> 'number')::bigint
+                 AND e.currency = p.value ->> 'currency' AND e.at = (p.value ->> 'at')::bigint
+                 AND e.number = (p.value ->> 'number')::bigint
              WHERE e.authorization IS DISTINCT FROM a.id OR e.amount IS DISTINCT FROM a.amount
                  OR e.currency IS DISTINCT FROM a.currency
              UNION ALL
@@ -101,7 +96,8 @@ pub(super) const CHECKS: &[Check] = &[
                  || (p.value ->> 'number') || ' is not that of the late credit ' || c.id
              FROM credits c, jsonb_array_elements(c.counted) p (value)
              LEFT JOIN events e ON e.kind = p.value ->> 'kind' AND e.key = p.value ->> 'key'
-                 AND e.currency = p.value ->> 'currency' AND e.number = (p.value ->> 'number')::bigint
+                 AND e.currency = p.value ->> 'currency' AND e.at = (p.value ->> 'at')::bigint
+                 AND e.number = (p.value ->> 'number')::bigint
              WHERE e.authorization IS DISTINCT FROM c.authorization OR e.amount IS DISTINCT FROM c.amount
                  OR e.currency IS DISTINCT FROM c.currency
              LIMIT 100",
@@ -118,7 +114,8 @@ pub(super) const CHECKS: &[Check] = &[
                  SELECT 1 FROM (SELECT jsonb_array_elements(a.counted) AS value
                                UNION ALL SELECT jsonb_array_elements(c.counted)) p
                  WHERE p.value ->> 'kind' = e.kind AND p.value ->> 'key' = e.key
-                     AND p.value ->> 'currency' = e.currency AND (p.value ->> 'number')::bigint = e.number)
+                     AND p.value ->> 'currency' = e.currency AND (p.value ->> 'at')::bigint = e.at
+                     AND (p.value ->> 'number')::bigint = e.number)
              LIMIT 100",
         ),
     },
@@ -147,7 +144,8 @@ pub(super) const CHECKS: &[Check] = &[
                  || coalesce(e.due_at || ' us', 'never') || '; expected ' || coalesce(p.released, 'never') || ', due '
                  || coalesce(p.due_at || ' us', 'never')
              FROM places p JOIN events e ON e.kind = p.place ->> 'kind' AND e.key = p.place ->> 'key'
-                 AND e.currency = p.place ->> 'currency' AND e.number = (p.place ->> 'number')::bigint
+                 AND e.currency = p.place ->> 'currency' AND e.at = (p.place ->> 'at')::bigint
+                 AND e.number = (p.place ->> 'number')::bigint
              WHERE (e.released IS DISTINCT FROM p.released OR e.due_at IS DISTINCT FROM p.due_at)
                  AND NOT (e.kind <> 'account' AND p.state = 'Expired' AND e.released IS NULL
                      AND e.due_at IS NOT DISTINCT FROM p.expires_at)

@@ -13,9 +13,8 @@ pub(super) const CHECKS: &[Check] = &[
              FROM (SELECT kind, key, currency, number, at, amount, running,
                        lag(number) OVER earlier AS number_before, lag(at) OVER earlier AS at_before,
                        lag(running) OVER earlier AS running_before
-                   FROM events WINDOW earlier AS (PARTITION BY kind, key, currency ORDER BY number))
+                   FROM events WINDOW earlier AS (PARTITION BY kind, key, currency ORDER BY at, number))
              WHERE number <> coalesce(number_before, 0) + 1 OR running <> coalesce(running_before, 0) + amount
-                 OR at < at_before
              LIMIT 100",
         ),
     },
@@ -40,7 +39,7 @@ pub(super) const CHECKS: &[Check] = &[
                        || coalesce(sum(iif(e.released = 'Always', e.amount, 0)), 0) AS recounted
                    FROM series s LEFT JOIN events e
                        ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency
-                   GROUP BY s.kind, s.key, s.currency)
+                   GROUP BY s.kind, s.key, s.currency, s.events, s.amount, s.released)
              WHERE said IS NOT recounted
              UNION ALL
              SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' belongs to no series'
@@ -55,23 +54,18 @@ pub(super) const CHECKS: &[Check] = &[
         offenders: Offenders::OfSubjects(
             "WITH levels (level, size) AS (VALUES (1, 32), (2, 1024), (3, 32768), (4, 1048576)),
              recounted AS (
-                 SELECT n.kind, n.key, n.currency, n.level, n.block, n.released, n.count, n.amount, l.size,
-                     (SELECT json_array(count(*), coalesce(sum(e.amount), 0)) FROM events e
-                      WHERE e.kind = n.kind AND e.key = n.key AND e.currency = n.currency
-                          AND e.number > n.block * l.size AND e.number <= (n.block + 1) * l.size
-                          AND e.released = n.released) AS events
-                 FROM release_nodes n LEFT JOIN levels l ON l.level = n.level)
-             SELECT kind, key, currency || ' level ' || level || ' block ' || block || ' released ' || released
-                 || ': ' || count || ' of ' || amount || ', its events say '
-                 || (events ->> 0) || ' of ' || (events ->> 1)
-             FROM recounted WHERE size IS NULL OR json_array(count, amount) <> events
-             UNION ALL
-             SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' was released on ' || e.released
-                 || ': no node of level ' || l.level || ' knows'
-             FROM events e CROSS JOIN levels l
-             LEFT JOIN release_nodes n ON n.kind = e.kind AND n.key = e.key AND n.currency = e.currency
-                 AND n.level = l.level AND n.block = (e.number - 1) / l.size AND n.released = e.released
-             WHERE e.released IS NOT NULL AND n.kind IS NULL
+                 SELECT e.kind, e.key, e.currency, l.level, (e.number - 1) / l.size AS block, e.released,
+                     count(*) AS count, sum(e.amount) AS amount
+                 FROM events e CROSS JOIN levels l WHERE e.released IS NOT NULL
+                 GROUP BY e.kind, e.key, e.currency, l.level, (e.number - 1) / l.size, e.released)
+             SELECT coalesce(n.kind, r.kind), coalesce(n.key, r.key), coalesce(n.currency, r.currency) || ' level '
+                 || coalesce(n.level, r.level) || ' block ' || coalesce(n.block, r.block) || ' released '
+                 || coalesce(n.released, r.released) || ': ' || coalesce(n.count, 0) || ' of ' || coalesce(n.amount, 0)
+                 || ', its events say ' || coalesce(r.count, 0) || ' of ' || coalesce(r.amount, 0)
+             FROM release_nodes n FULL JOIN recounted r ON r.kind = n.kind AND r.key = n.key
+                 AND r.currency = n.currency AND r.level = n.level AND r.block = n.block AND r.released = n.released
+             WHERE coalesce(n.count, 0) <> coalesce(r.count, 0) OR coalesce(n.amount, 0) <> coalesce(r.amount, 0)
+                 OR coalesce(n.level, 1) NOT IN (SELECT level FROM levels)
              LIMIT 100",
         ),
     },
@@ -93,14 +87,16 @@ pub(super) const CHECKS: &[Check] = &[
                  || (p.value ->> 'number') || ' is not that of authorization ' || a.id
              FROM authorizations a, json_each(a.counted) p
              LEFT JOIN events e ON e.kind = p.value ->> 'kind' AND e.key = p.value ->> 'key'
-                 AND e.currency = p.value ->> 'currency' AND e.number = p.value ->> 'number'
+                 AND e.currency = p.value ->> 'currency' AND e.at = p.value ->> 'at'
+                 AND e.number = p.value ->> 'number'
              WHERE e.authorization IS NOT a.id OR e.amount IS NOT a.amount OR e.currency IS NOT a.currency
              UNION ALL
              SELECT p.value ->> 'kind', p.value ->> 'key', (p.value ->> 'currency') || ' event '
                  || (p.value ->> 'number') || ' is not that of the late credit ' || c.id
              FROM credits c, json_each(c.counted) p
              LEFT JOIN events e ON e.kind = p.value ->> 'kind' AND e.key = p.value ->> 'key'
-                 AND e.currency = p.value ->> 'currency' AND e.number = p.value ->> 'number'
+                 AND e.currency = p.value ->> 'currency' AND e.at = p.value ->> 'at'
+                 AND e.number = p.value ->> 'number'
              WHERE e.authorization IS NOT c.authorization OR e.amount IS NOT c.amount OR e.currency IS NOT c.currency
              LIMIT 100",
         ),
@@ -115,7 +111,8 @@ pub(super) const CHECKS: &[Check] = &[
              WHERE e.released IS NOT 'Always' AND NOT EXISTS (
                  SELECT 1 FROM (SELECT value FROM json_each(a.counted) UNION ALL SELECT value FROM json_each(c.counted)) p
                  WHERE p.value ->> 'kind' = e.kind AND p.value ->> 'key' = e.key
-                     AND p.value ->> 'currency' = e.currency AND p.value ->> 'number' = e.number)
+                     AND p.value ->> 'currency' = e.currency AND p.value ->> 'at' = e.at
+                     AND p.value ->> 'number' = e.number)
              LIMIT 100",
         ),
     },
@@ -143,7 +140,7 @@ pub(super) const CHECKS: &[Check] = &[
                  || coalesce(e.due_at || ' us', 'never') || '; expected ' || coalesce(p.released, 'never') || ', due '
                  || coalesce(p.due_at || ' us', 'never')
              FROM places p JOIN events e ON e.kind = p.place ->> 'kind' AND e.key = p.place ->> 'key'
-                 AND e.currency = p.place ->> 'currency' AND e.number = p.place ->> 'number'
+                 AND e.currency = p.place ->> 'currency' AND e.at = p.place ->> 'at' AND e.number = p.place ->> 'number'
              WHERE (e.released IS NOT p.released OR e.due_at IS NOT p.due_at)
                  AND NOT (e.kind <> 'account' AND p.state = 'Expired' AND e.released IS NULL
                      AND e.due_at IS p.expires_at)
