@@ -155,7 +155,7 @@ pub(super) async fn decide_what_can_be(
         let wanted = state.take_wanted();
         if !wanted.is_empty() {
             let loaded = batch.load(&wanted).await?;
-            state.absorb(&wanted, loaded);
+            state.absorb(wanted, loaded);
         }
         if let Ok(outcomes) = decide_batch(context, &mut state, requests) {
             return Ok(Unwritten::new(state, outcomes));

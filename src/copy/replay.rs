@@ -166,7 +166,7 @@ async fn judge(
         }
         let wanted = state.take_wanted();
         let loaded = snapshot.load(&wanted).await?;
-        state.absorb(&wanted, loaded);
+        state.absorb(wanted, loaded);
     }
     Err(StoreError::Corrupt("what decisions were made from does not come to an end".to_owned()))
 }

@@ -32,7 +32,8 @@ pub fn authorize(
     };
     let now = subjects::enter(state, &subjects, request.received_at)?;
     let currency = call.currency.given().copied().or(account.as_ref().map(|account| account.currency));
-    let remittance = Remittance { context, request, call, account, parties, subjects, currency, now };
+    let amount = fields::amount(&call.amount, currency);
+    let remittance = Remittance { context, request, call, account, parties, subjects, currency, amount, now };
 
     let mut findings = Vec::new();
     let verdict = match remittance.judge(state, &mut findings)? {
@@ -59,6 +60,8 @@ struct Remittance<'a> {
     subjects: BTreeSet<SubjectKey>,
     /// As sent, else the account's (decision 5).
     currency: Option<Currency>,
+    /// Minor units.
+    amount: Result<i64, WrongField>,
     /// Event time.
     now: Timestamp,
 }
@@ -91,7 +94,7 @@ impl Remittance<'_> {
     /// Decision 2's order.
     fn check_fields(&self) -> Result<i64, WrongField> {
         let call = self.call;
-        let amount = fields::amount(&call.amount, self.currency)?;
+        let amount = self.amount.clone()?;
         // An account's own currency may be one that the partner takes no more.
         let meant = self.currency.filter(|_| call.currency.is_absent()).map(Field::Given);
         fields::currency(meant.as_ref().unwrap_or(&call.currency), &self.context.policy)?;
@@ -138,7 +141,7 @@ impl Remittance<'_> {
         Authorization {
             id: self.request.id,
             account: self.account.as_ref().map(|account| account.id.clone()),
-            amount: fields::amount(&self.call.amount, self.currency).unwrap_or(0),
+            amount: self.amount.as_ref().copied().unwrap_or(0),
             currency: self.currency,
             exchange_rate: self.call.exchange_rate.given().copied(),
             at: self.now,
@@ -162,7 +165,7 @@ impl Remittance<'_> {
             reason: refusal.map(|refusal| refusal.reason),
             note: refusal.map(|refusal| refusal.note.clone()),
             reference: None,
-            amount: fields::amount(&self.call.amount, self.currency).ok(),
+            amount: self.amount.as_ref().ok().copied(),
             currency: self.currency,
             exchange_rate: self.call.exchange_rate.given().copied(),
             rules_version: (!findings.is_empty()).then(|| self.context.rules.version().to_owned()),

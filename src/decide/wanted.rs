@@ -97,24 +97,24 @@ impl Wanted {
         *self == Self::default()
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
-        self.accounts.extend(other.accounts.iter().cloned());
-        self.directory.extend(other.directory.iter().cloned());
-        self.persons.extend(other.persons.iter().copied());
-        for (subject, until) in &other.subjects {
-            let known = self.subjects.entry(subject.clone()).or_insert(*until);
-            *known = (*known).max(*until);
+    pub(super) fn add(&mut self, mut other: Self) {
+        self.accounts.append(&mut other.accounts);
+        self.directory.append(&mut other.directory);
+        self.persons.append(&mut other.persons);
+        for (subject, until) in other.subjects {
+            let known = self.subjects.entry(subject).or_insert(until);
+            *known = (*known).max(until);
         }
-        self.prefixes.extend(other.prefixes.iter().cloned());
-        self.events.extend(other.events.iter().cloned());
-        self.authorizations.extend(other.authorizations.iter().copied());
-        self.unused.extend(other.unused.iter().cloned());
-        self.credits.extend(other.credits.iter().copied());
-        self.unreferenced.extend(other.unreferenced.iter().cloned());
-        self.ambiguous.extend(other.ambiguous.iter().copied());
-        self.enrolments.extend(other.enrolments.iter().cloned());
-        self.idempotency.extend(other.idempotency.iter().cloned());
-        self.locks.extend(other.locks.iter().cloned());
+        self.prefixes.append(&mut other.prefixes);
+        self.events.append(&mut other.events);
+        self.authorizations.append(&mut other.authorizations);
+        self.unused.append(&mut other.unused);
+        self.credits.append(&mut other.credits);
+        self.unreferenced.append(&mut other.unreferenced);
+        self.ambiguous.append(&mut other.ambiguous);
+        self.enrolments.append(&mut other.enrolments);
+        self.idempotency.append(&mut other.idempotency);
+        self.locks.append(&mut other.locks);
     }
 }
 

@@ -11,7 +11,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, ResponseError};
+use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use futures_util::FutureExt;
 use metrics::{counter, histogram};
 use tracing::Span;
@@ -27,14 +27,13 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A route of no request of ours: what a 404 is counted under.
 const NO_ROUTE: &str = "none";
 
-/// Opens the span that puts the request's id into every log line, and the TrackingIdentifier that was answered.
+/// Opens the span that puts the request's id into every log line.
 pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let id = request.extensions().get::<RequestId>().copied();
-        let request_id = id.map(tracing::field::display);
-        tracing::info_span!("request", request_id, tracking = tracing::field::Empty)
+        tracing::info_span!("request", request_id = id.map(tracing::field::display))
     }
 
     /// The line about the answer is written by [`observe`], which knows when the request began.
@@ -48,11 +47,13 @@ pub async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<Ser
     let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
     let id_header = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("unknown"));
     let outcome = AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await;
+    let mut tracking = None;
     let (answer, route, status) = match outcome {
         Ok(Ok(mut response)) => {
             response = in_error_form(response);
             response.headers_mut().insert(REQUEST_ID, id_header);
             let (route, status) = (response.request().match_pattern(), response.status());
+            tracking = response.request().extensions().get::<TrackingId>().copied();
             (Ok(response), route, status)
         }
         Ok(Err(error)) => {
@@ -66,13 +67,13 @@ pub async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<Ser
             (Err(with_request_id(error.into(), id_header)), None, status)
         }
     };
-    note(method.as_str(), route.as_deref().unwrap_or(NO_ROUTE), status, began.elapsed());
+    note(method.as_str(), route.as_deref().unwrap_or(NO_ROUTE), status, began.elapsed(), tracking);
     answer
 }
 
-/// Leads from the request's id to its decision.
-pub fn note_tracking(tracking: TrackingId) {
-    Span::current().record("tracking", tracing::field::display(tracking));
+/// Has the log line about the answer name the decision: it leads from the request's id to it.
+pub fn note_tracking(request: &HttpRequest, tracking: TrackingId) {
+    request.extensions_mut().insert(tracking);
 }
 
 fn with_request_id(mut error: Error, id: HeaderValue) -> Error {
@@ -83,15 +84,16 @@ fn with_request_id(mut error: Error, id: HeaderValue) -> Error {
     error
 }
 
-fn note(method: &str, route: &str, status: StatusCode, latency: Duration) {
+fn note(method: &str, route: &str, status: StatusCode, latency: Duration, tracking: Option<TrackingId>) {
     counter!(telemetry::HTTP_REQUESTS, "endpoint" => route.to_owned(), "status" => status.as_str().to_owned())
         .increment(1);
     histogram!(telemetry::HTTP_REQUEST_SECONDS, "endpoint" => route.to_owned()).record(latency);
     let (status, latency_us) = (status.as_u16(), u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+    let tracking = tracking.map(tracing::field::display);
     if status >= 500 {
-        tracing::error!(method, route, status, latency_us, "answered");
+        tracing::error!(method, route, status, latency_us, tracking, "answered");
     } else {
-        tracing::info!(method, route, status, latency_us, "answered");
+        tracing::info!(method, route, status, latency_us, tracking, "answered");
     }
 }
 

@@ -235,7 +235,7 @@ impl ListedRule {
             return Err(error);
         }
         let mut finding = self.finding(self.rule.judge(case, total));
-        finding.window = Some(counting.window.found(case.now));
+        finding.window = Some(counting.window.found(from, case.now));
         Ok(finding)
     }
 

@@ -89,8 +89,9 @@ impl Window {
         }
     }
 
-    pub(super) fn found(&self, now: Timestamp) -> FoundWindow {
-        FoundWindow { name: self.name(), from: self.from(now), to: now, time_zone: self.time_zone().to_owned() }
+    /// `(from, now]`, where `from` is what [`Window::from`] says.
+    pub(super) fn found(&self, from: Timestamp, now: Timestamp) -> FoundWindow {
+        FoundWindow { name: self.name(), from, to: now, time_zone: self.time_zone().to_owned() }
     }
 }
 

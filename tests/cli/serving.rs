@@ -102,7 +102,7 @@ async fn a_request_id_leads_to_the_decision_through_the_log() {
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let line = lines.iter().find(|line| line["message"] == "answered").unwrap();
     assert_eq!((&line["route"], &line["status"]), (&json!("/TxAuthorization"), &json!(200)));
-    assert_eq!(line["span"]["tracking"], answer["TrackingIdentifier"]);
+    assert_eq!(line["tracking"], answer["TrackingIdentifier"]);
     assert!(line["span"]["request_id"].is_string(), "{line}");
 }
 

@@ -67,7 +67,7 @@ impl State {
     /// write it.
     pub fn read_again(self) -> Self {
         let mut wanted = self.wanted;
-        wanted.add(&self.known);
+        wanted.add(self.known);
         Self { horizon: self.horizon, locks: self.locks, wanted, ..Self::default() }
     }
 

@@ -94,7 +94,7 @@ impl State {
     }
 
     /// Takes in what a store found for `wanted`.
-    pub fn absorb(&mut self, wanted: &Wanted, loaded: Loaded) {
+    pub fn absorb(&mut self, wanted: Wanted, loaded: Loaded) {
         self.known.add(wanted);
         for account in loaded.accounts {
             self.holdings.entry(account.person).or_default().insert(account.id.clone());

@@ -20,6 +20,7 @@ pub mod tx_authorization;
 
 /// A verified call to the endpoint `name`, read and claimed.
 struct Call<'a> {
+    request: &'a HttpRequest,
     document: Document<'a>,
     idempotency: Option<IdempotencyClaim>,
 }
@@ -28,7 +29,7 @@ impl<'a> Call<'a> {
     /// An unreadable body is refused here, and the refusal kept for the call's `Idempotency-Key`.
     async fn read(
         state: &AppState,
-        request: &HttpRequest,
+        request: &'a HttpRequest,
         body: &'a SignedBody,
         name: &str,
     ) -> Result<Self, HttpError> {
@@ -36,7 +37,7 @@ impl<'a> Call<'a> {
         let path = || state.endpoint_path(name);
         let idempotency = idempotency::claim(request.headers(), path, body.bytes())?;
         match body.document() {
-            Ok(document) => Ok(Self { document, idempotency }),
+            Ok(document) => Ok(Self { request, document, idempotency }),
             Err(unreadable) => Err(idempotency::keep(state, idempotency, unreadable.into()).await),
         }
     }
@@ -44,7 +45,9 @@ impl<'a> Call<'a> {
     /// Has the call's command decided.
     async fn decide(self, state: &AppState, command: Command) -> Result<Outcome, HttpError> {
         let outcome = state.submit(state.clock.receive(command, self.idempotency)).await?;
-        tracking_of(&outcome).into_iter().for_each(note_tracking);
+        if let Some(tracking) = tracking_of(&outcome) {
+            note_tracking(self.request, tracking);
+        }
         Ok(outcome)
     }
 }
