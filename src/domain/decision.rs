@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for Body {
     }
 }
 
-/// What one rule found.
+/// What one rule found. What it has nothing to say of is left out of the row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleFinding {
     /// The rule's id in the file.
@@ -117,18 +117,24 @@ pub struct RuleFinding {
     pub reason: Reason,
     /// A shadow rule's refusal is recorded and does not count.
     pub shadow: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub per: Option<SubjectKind>,
     /// `(from, to]`; `None` for a rule without a window.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<FoundWindow>,
     /// What was counted before this transaction: transactions, or minor units.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub counted: Option<i64>,
     /// The most it allows, in the same unit; `None` where it is unlimited or the currency is not named.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// Whether `counted`, `limit` and `left` are money (minor units) or a number of transactions.
     pub unit: Unit,
     /// What was left before this transaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<i64>,
     /// Why it was skipped, or anything else a person should know.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
