@@ -38,7 +38,7 @@ impl State {
     }
 
     /// A subject's row as the batch will write it.
-    fn changed_subject(&mut self, key: &SubjectKey) -> &mut Subject {
+    pub(super) fn changed_subject(&mut self, key: &SubjectKey) -> &mut Subject {
         let loaded = &self.subjects;
         let changed = self.overlay.changes.subjects.entry(key.clone());
         changed.or_insert_with(|| loaded.get(key).cloned().unwrap_or_else(|| Subject::new(key.clone())))

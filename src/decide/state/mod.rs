@@ -23,7 +23,7 @@ use crate::domain::person::DirectoryKey;
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Counted, Credit, Decision,
     Enrolment, Entry, Event, EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject,
-    SubjectKey, Timestamp, TrackingId,
+    SubjectKey, SubjectKind, Timestamp, TrackingId,
 };
 
 /// Something that a command needs is not loaded yet; the state has noted what.
@@ -155,6 +155,8 @@ impl State {
         if !self.accounts.contains_key(&account.id) && !self.overlay.changes.accounts.contains_key(&account.id) {
             self.overlay.opened_by.entry(account.person).or_default().push(account.id.clone());
             self.overlay.changes.opened.insert(account.id.clone());
+            // Its first call then finds the row that it locks.
+            self.changed_subject(&SubjectKey::new(SubjectKind::Account, account.id.as_str()));
         }
         self.overlay.changes.accounts.insert(account.id.clone(), account);
     }
