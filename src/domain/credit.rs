@@ -54,6 +54,15 @@ pub enum Lateness {
     Accepted,
 }
 
+impl Lateness {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rechecked => "Rechecked",
+            Self::Accepted => "Accepted",
+        }
+    }
+}
+
 /// One CreditFunds that moved money, or was refused for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credit {

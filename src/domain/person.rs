@@ -161,6 +161,16 @@ pub enum DirectoryKind {
     Document,
 }
 
+impl DirectoryKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Phone => "phone",
+            Self::Email => "email",
+            Self::Document => "document",
+        }
+    }
+}
+
 /// One look-up value of the directory.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DirectoryKey {

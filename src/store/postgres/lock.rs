@@ -19,8 +19,8 @@ use crate::store::rows::parse;
 
 /// Answers with what was not granted, which is next to nothing as a rule. `OFFSET 0` keeps each look-up a look-up.
 pub(super) const LOCK: &str = "
-    SELECT coalesce(json_agg(json_build_object('kind', w.kind, 'key', w.key, 'exists', EXISTS (
-        SELECT 1 FROM subjects WHERE kind = w.kind AND key = w.key))), '[]')::text
+    SELECT json_build_object('kind', w.kind, 'key', w.key, 'exists', EXISTS (
+        SELECT 1 FROM subjects WHERE kind = w.kind AND key = w.key))::text
     FROM json_to_recordset($1::json) AS w (kind text, key text)
     LEFT JOIN LATERAL (
         SELECT true AS granted FROM subjects WHERE kind = w.kind AND key = w.key OFFSET 0
@@ -49,10 +49,11 @@ struct NotGranted {
 }
 
 pub(super) async fn lock(connection: &mut PgConnection, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
-    let answer: String =
-        sqlx::query_scalar(LOCK).bind(json(wanted)?).fetch_one(connection).await.map_err(store_error)?;
+    let not_granted: Vec<String> =
+        sqlx::query_scalar(LOCK).bind(json(wanted)?).fetch_all(connection).await.map_err(store_error)?;
     let mut locked = Locked { granted: wanted.clone(), ..Locked::default() };
-    for NotGranted { lock, exists } in parse::<Vec<NotGranted>>(&answer)? {
+    for row in &not_granted {
+        let NotGranted { lock, exists } = parse(row)?;
         locked.granted.remove(&lock);
         if exists {
             locked.held.insert(lock)

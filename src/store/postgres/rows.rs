@@ -1,5 +1,5 @@
-//! Each table's row as the JSON of its domain struct: one spelling for whoever selects it. Columns are named as the
-//! struct's fields, so a row needs no list of them.
+//! What travels as JSON: keys that are looked up, and rows that are read, each as its domain struct. Columns are named as
+//! the struct's fields, so a row needs no list of them. How rows are written: [`super::record`].
 
 use serde::Serialize;
 use serde_json::Serializer;
@@ -7,12 +7,23 @@ use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 use crate::store::StoreError;
 
-/// Keys or rows as one JSON array, without a copy in between.
-pub(super) fn json<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<String, StoreError> {
+/// Keys as one JSON array; `None` where there are none.
+pub(super) fn keys<T: Serialize>(keys: impl IntoIterator<Item = T>) -> Result<Option<String>, StoreError> {
+    let mut keys = keys.into_iter().peekable();
+    if keys.peek().is_some() { json(keys).map(Some) } else { Ok(None) }
+}
+
+/// The same, also where there are none.
+pub(super) fn json<T: Serialize>(keys: impl IntoIterator<Item = T>) -> Result<String, StoreError> {
     let mut text = Vec::with_capacity(256);
     let mut serializer = Serializer::with_formatter(&mut text, WithoutNul);
-    serde::Serializer::collect_seq(&mut serializer, rows).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    serde::Serializer::collect_seq(&mut serializer, keys).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     String::from_utf8(text).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// Appends one value.
+pub(super) fn write_json<T: Serialize>(value: &T, text: &mut Vec<u8>) -> serde_json::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(text, WithoutNul))
 }
 
 /// What stands for U+0000, which no text in Postgres can hold. The edge lets it into no field; in a path of the admin

@@ -3,9 +3,7 @@
 //! No connection carries any state of its own, so that pgbouncer may hand it to somebody else between two transactions:
 //! every limit is set for one transaction, in the very message that begins it.
 
-use sqlx::{AssertSqlSafe, Executor, PgConnection};
-
-use crate::domain::{Timestamp, TrackingId};
+use sqlx::{Executor, PgConnection};
 
 /// A batch. Whatever it has locked it has to itself; what else it waits for is a row that another client of the database
 /// holds, and the engine would rather know soon, to go on without the command that needs it. `jit` compiles for longer
@@ -82,12 +80,10 @@ pub(super) const OPENING: &str = "
 /// One server brings the tables up to date; others wait for that one, and then find nothing left to do.
 pub(super) const LOCK_MIGRATIONS: &str = "SELECT 1 FROM pg_advisory_xact_lock(7810771197232915)";
 
-/// Writes the batch's id and commits, in one message. Where the transaction was broken, the first of the two fails: a
-/// lone `COMMIT` would roll back and report success.
-pub(super) async fn commit(connection: &mut PgConnection, batch: TrackingId, at: Timestamp) -> Result<(), sqlx::Error> {
-    let Timestamp(at) = at;
-    let text = format!("INSERT INTO batches (id, committed_at) VALUES ('{batch}', {at}); COMMIT");
-    connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await?;
+/// Commits what was written without an error: where the transaction was broken, a `COMMIT` would roll back and report
+/// success.
+pub(super) async fn commit(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute(sqlx::raw_sql("COMMIT")).await?;
     Ok(())
 }
 

@@ -1,98 +1,172 @@
-//! All that a batch changed, in one statement: a part for each table, which takes its rows as one JSON array.
+//! All that a batch changed, in one statement: a part for each table that has rows.
 
-use sqlx::PgConnection;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::rows::json;
+use super::parts::{numbered, unfit};
+use super::record::{Committed, Listing, bind};
 use super::store_error;
 use crate::decide::{Changes, IDEMPOTENCY_KEPT};
 use crate::store::StoreError;
 
-/// One parameter per table, in the order in which [`write`] binds them. All parts see the tables as they were before,
-/// and no two of them write the same row. What the batch's locks do not guard, another server may have written meanwhile:
-/// an account's identifier and an `Idempotency-Key` are therefore added, never replaced unseen.
-const WRITE: &str = "
-    WITH written_persons AS (
-        INSERT INTO persons SELECT * FROM json_populate_recordset(NULL::persons, $1::json)
-        ON CONFLICT (id) DO UPDATE SET documents = excluded.documents),
-    written_directory AS (
-        INSERT INTO directory (kind, value, person)
-        SELECT k.kind, k.value, p.id
-        FROM json_to_recordset($1::json) AS p (id uuid, keys json)
-        CROSS JOIN LATERAL json_to_recordset(p.keys) AS k (kind text, value text)
-        ON CONFLICT DO NOTHING),
-    opened_accounts AS (
-        INSERT INTO accounts SELECT * FROM json_populate_recordset(NULL::accounts, $16::json)),
-    written_accounts AS (
-        UPDATE accounts a SET status = n.status, tier = n.tier, balance = n.balance, pending = n.pending,
-            receivable = n.receivable
-        FROM json_populate_recordset(NULL::accounts, $2::json) n WHERE a.id = n.id),
-    written_subjects AS (
-        INSERT INTO subjects SELECT * FROM json_populate_recordset(NULL::subjects, $3::json)
-        ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series),
-    written_events AS (
-        INSERT INTO events SELECT * FROM json_populate_recordset(NULL::events, $4::json)
-        ON CONFLICT (kind, key, currency, at, number) DO UPDATE SET due_at = excluded.due_at,
-            released = excluded.released),
-    written_release_nodes AS (
-        INSERT INTO release_nodes AS n SELECT * FROM json_populate_recordset(NULL::release_nodes, $5::json)
-        ON CONFLICT (kind, key, currency, level, block, released) DO UPDATE SET count = n.count + excluded.count,
-            amount = n.amount + excluded.amount),
-    written_authorizations AS (
-        INSERT INTO authorizations SELECT * FROM json_populate_recordset(NULL::authorizations, $6::json)
-        ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit,
-            bound_credit = excluded.bound_credit),
-    written_credits AS (
-        INSERT INTO credits SELECT * FROM json_populate_recordset(NULL::credits, $7::json)
-        ON CONFLICT (id) DO UPDATE SET state = excluded.state, reversal = excluded.reversal),
-    written_reversals AS (
-        INSERT INTO reversals SELECT * FROM json_populate_recordset(NULL::reversals, $8::json)),
-    written_entries AS (
-        INSERT INTO entries SELECT * FROM json_populate_recordset(NULL::entries, $9::json)),
-    written_postings AS (
-        INSERT INTO postings SELECT * FROM json_populate_recordset(NULL::postings, $10::json)),
-    written_decisions AS (
-        INSERT INTO decisions SELECT * FROM json_populate_recordset(NULL::decisions, $11::json)),
-    written_ambiguous_credits AS (
-        INSERT INTO ambiguous_credits SELECT * FROM json_populate_recordset(NULL::ambiguous_credits, $12::json)
-        ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit),
-    written_enrolments AS (
-        INSERT INTO enrolments SELECT * FROM json_populate_recordset(NULL::enrolments, $13::json)
-        ON CONFLICT (token_hash) DO UPDATE SET account = excluded.account),
-    written_account_changes AS (
-        INSERT INTO account_changes SELECT * FROM json_populate_recordset(NULL::account_changes, $14::json))
-    INSERT INTO idempotency SELECT * FROM json_populate_recordset(NULL::idempotency, $15::json)
-    ON CONFLICT (path, key) DO UPDATE SET body_hash = excluded.body_hash, outcome = excluded.outcome,
-        at = excluded.at
-        WHERE idempotency.at <= excluded.at - $17";
+/// What is written to one table; `$0` stands for its rows.
+pub(super) struct Part {
+    pub text: &'static str,
+    /// Binds the rows; whether there are any.
+    bind: fn(&Written<'_>, &mut PgArguments) -> Result<bool, BoxDynError>,
+}
 
-pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
-    let written = sqlx::query(WRITE)
-        .bind(json(changes.persons.values())?)
-        .bind(json(changes.changed_accounts())?)
-        .bind(json(changes.subjects.values())?)
-        .bind(json(changes.events.values())?)
-        .bind(json(changes.release_node_rows())?)
-        .bind(json(changes.authorizations.values())?)
-        .bind(json(changes.credits.values())?)
-        .bind(json(&changes.reversals)?)
-        .bind(json(&changes.entries)?)
-        .bind(json(&changes.postings)?)
-        .bind(json(&changes.decisions)?)
-        .bind(json(changes.ambiguous.values())?)
-        .bind(json(changes.enrolments.values())?)
-        .bind(json(&changes.account_changes)?)
-        .bind(json(changes.idempotency.values())?)
-        .bind(json(changes.opened_accounts())?)
-        .bind(IDEMPOTENCY_KEPT.0)
+/// What is to be written, and under which batch it is committed, where it is.
+pub(super) struct Written<'a> {
+    changes: &'a Changes,
+    batch: Option<Committed>,
+}
+
+/// All parts see the tables as they were before, and no two of them write the same row. What the batch's locks do not
+/// guard, another server may have written meanwhile: an account's identifier and an `Idempotency-Key` are therefore
+/// added, never replaced unseen.
+pub(super) const PARTS: &[Part] = &[
+    Part {
+        text: "INSERT INTO batches SELECT * FROM unnest($0::batches[])",
+        bind: |written, arguments| bind(&written.batch, arguments),
+    },
+    Part {
+        text: "INSERT INTO persons SELECT * FROM unnest($0::persons[])
+            ON CONFLICT (id) DO UPDATE SET documents = excluded.documents",
+        bind: |written, arguments| bind(written.changes.persons.values(), arguments),
+    },
+    Part {
+        text: "INSERT INTO directory SELECT * FROM unnest($0::directory[]) ON CONFLICT DO NOTHING",
+        bind: |written, arguments| {
+            let listings = written
+                .changes
+                .persons
+                .values()
+                .flat_map(|person| person.keys.iter().map(|key| Listing { key, person: person.id }));
+            bind(listings, arguments)
+        },
+    },
+    Part {
+        text: "INSERT INTO accounts SELECT * FROM unnest($0::accounts[])",
+        bind: |written, arguments| bind(written.changes.opened_accounts(), arguments),
+    },
+    Part {
+        text: "UPDATE accounts a SET status = n.status, tier = n.tier, balance = n.balance, pending = n.pending,
+                receivable = n.receivable
+            FROM unnest($0::accounts[]) n WHERE a.id = n.id",
+        bind: |written, arguments| bind(written.changes.changed_accounts(), arguments),
+    },
+    Part {
+        text: "INSERT INTO subjects SELECT * FROM unnest($0::subjects[])
+            ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series",
+        bind: |written, arguments| bind(written.changes.subjects.values(), arguments),
+    },
+    Part {
+        text: "INSERT INTO events SELECT * FROM unnest($0::events[])
+            ON CONFLICT (kind, key, currency, at, number) DO UPDATE SET due_at = excluded.due_at,
+                released = excluded.released",
+        bind: |written, arguments| bind(written.changes.events.values(), arguments),
+    },
+    Part {
+        text: "INSERT INTO release_nodes AS n SELECT * FROM unnest($0::release_nodes[])
+            ON CONFLICT (kind, key, currency, level, block, released) DO UPDATE SET
+                count = n.count + excluded.count, amount = n.amount + excluded.amount",
+        bind: |written, arguments| bind(written.changes.release_node_rows(), arguments),
+    },
+    Part {
+        text: "INSERT INTO authorizations SELECT * FROM unnest($0::authorizations[])
+            ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit,
+                bound_credit = excluded.bound_credit",
+        bind: |written, arguments| bind(written.changes.authorizations.values(), arguments),
+    },
+    Part {
+        text: "INSERT INTO credits SELECT * FROM unnest($0::credits[])
+            ON CONFLICT (id) DO UPDATE SET state = excluded.state, reversal = excluded.reversal",
+        bind: |written, arguments| bind(written.changes.credits.values(), arguments),
+    },
+    Part {
+        text: "INSERT INTO reversals SELECT * FROM unnest($0::reversals[])",
+        bind: |written, arguments| bind(&written.changes.reversals, arguments),
+    },
+    Part {
+        text: "INSERT INTO entries SELECT * FROM unnest($0::entries[])",
+        bind: |written, arguments| bind(&written.changes.entries, arguments),
+    },
+    Part {
+        text: "INSERT INTO postings SELECT * FROM unnest($0::postings[])",
+        bind: |written, arguments| bind(&written.changes.postings, arguments),
+    },
+    Part {
+        text: "INSERT INTO decisions SELECT * FROM unnest($0::decisions[])",
+        bind: |written, arguments| bind(&written.changes.decisions, arguments),
+    },
+    Part {
+        text: "INSERT INTO ambiguous_credits SELECT * FROM unnest($0::ambiguous_credits[])
+            ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit",
+        bind: |written, arguments| bind(written.changes.ambiguous.values(), arguments),
+    },
+    Part {
+        text: "INSERT INTO enrolments SELECT * FROM unnest($0::enrolments[])
+            ON CONFLICT (token_hash) DO UPDATE SET account = excluded.account",
+        bind: |written, arguments| bind(written.changes.enrolments.values(), arguments),
+    },
+    Part {
+        text: "INSERT INTO account_changes SELECT * FROM unnest($0::account_changes[])",
+        bind: |written, arguments| bind(&written.changes.account_changes, arguments),
+    },
+    // The last one: the statement's count is its.
+    Part {
+        text: "INSERT INTO idempotency SELECT * FROM unnest($0::idempotency[])
+            ON CONFLICT (path, key) DO UPDATE SET body_hash = excluded.body_hash, outcome = excluded.outcome,
+                at = excluded.at
+                WHERE idempotency.at <= excluded.at - 604800000000",
+        bind: |written, arguments| bind(written.changes.idempotency.values(), arguments),
+    },
+];
+
+/// It is written out in [`PARTS`].
+const _: () = assert!(IDEMPOTENCY_KEPT.0 == 604_800_000_000);
+
+/// Writes `changes`, and the id of the batch that commits next, if that is known.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    changes: &Changes,
+    batch: Option<Committed>,
+) -> Result<(), StoreError> {
+    let written = Written { changes, batch };
+    let mut arguments = PgArguments::default();
+    let mut texts: Vec<&str> = Vec::with_capacity(PARTS.len());
+    for part in PARTS {
+        if (part.bind)(&written, &mut arguments).map_err(unfit)? {
+            texts.push(part.text);
+        }
+    }
+    let Some(text) = compose(&texts) else { return Ok(()) };
+    let done = sqlx::query_with(AssertSqlSafe(text), arguments)
         .execute(connection)
         .await
         .map_err(|error| if is_held(&error) { StoreError::Held(error.to_string()) } else { store_error(error) })?;
-    // The statement's count is that of its last part.
-    if written.rows_affected() == changes.idempotency.len() as u64 {
+    if changes.idempotency.is_empty() || done.rows_affected() == changes.idempotency.len() as u64 {
         Ok(())
     } else {
         Err(StoreError::Conflict("another server has used an Idempotency-Key meanwhile".to_owned()))
     }
+}
+
+pub(super) fn compose(parts: &[&str]) -> Option<String> {
+    let (last, others) = parts.split_last()?;
+    let mut text = String::with_capacity(2_048);
+    for (place, part) in others.iter().enumerate() {
+        text.push_str(if place == 0 { "WITH part_" } else { ", part_" });
+        text.push_str(&place.to_string());
+        text.push_str(" AS (");
+        numbered(&mut text, part, place + 1);
+        text.push(')');
+    }
+    text.push(' ');
+    numbered(&mut text, last, parts.len());
+    Some(text)
 }
 
 /// `lock_not_available` and `deadlock_detected`: somebody else has a row that the batch needs, and the batch as a whole

@@ -1,0 +1,24 @@
+//! A statement is made of those parts that have something to do: the database makes ready every part that a statement
+//! has, whether or not there is a row for it, and a lone caller would pay for all of them. Few combinations occur, and
+//! each connection keeps them prepared.
+
+use sqlx::error::BoxDynError;
+
+use crate::store::StoreError;
+
+/// Appends `part`, whose own parameter `$0` is the `number`th of the statement.
+pub(super) fn numbered(statement: &mut String, part: &str, number: usize) {
+    let number = number.to_string();
+    for (place, piece) in part.split("$0").enumerate() {
+        if place > 0 {
+            statement.push('$');
+            statement.push_str(&number);
+        }
+        statement.push_str(piece);
+    }
+}
+
+/// What could not be bound.
+pub(super) fn unfit(error: BoxDynError) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}
