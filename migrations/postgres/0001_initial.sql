@@ -193,6 +193,7 @@ CREATE TRIGGER entries_are_kept BEFORE TRUNCATE ON entries EXECUTE FUNCTION only
 CREATE TRIGGER postings_stay BEFORE UPDATE OR DELETE ON postings FOR EACH ROW EXECUTE FUNCTION only_added();
 CREATE TRIGGER postings_are_kept BEFORE TRUNCATE ON postings EXECUTE FUNCTION only_added();
 
+-- What rules found is written with every call and read by people alone: kept as it is, not taken apart (jsonb).
 CREATE TABLE decisions (
     id            uuid PRIMARY KEY,
     kind          text COLLATE "C" NOT NULL,
@@ -207,7 +208,6 @@ CREATE TABLE decisions (
     currency      text COLLATE "C",
     exchange_rate text COLLATE "C",
     rules_version text COLLATE "C",
-    -- Written with every call and read by people alone: to take it apart (jsonb) would cost ten times as much.
     findings      json NOT NULL,
     request       text NOT NULL
 );
