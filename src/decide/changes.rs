@@ -18,10 +18,14 @@ pub struct Changes {
     pub opened: BTreeSet<AccountId>,
     pub subjects: BTreeMap<SubjectKey, Subject>,
     pub events: BTreeMap<EventRef, Event>,
+    /// Those of `events` that were not there before.
+    pub counted: BTreeSet<EventRef>,
     /// To be added to the stored nodes.
     pub release_nodes: BTreeMap<NodeKey, Tally>,
     pub authorizations: BTreeMap<TrackingId, Authorization>,
     pub credits: BTreeMap<TrackingId, Credit>,
+    /// Those of `authorizations` and `credits` that were not there before.
+    pub issued: BTreeSet<TrackingId>,
     pub ambiguous: BTreeMap<TrackingId, AmbiguousCredit>,
     pub enrolments: BTreeMap<String, Enrolment>,
     pub idempotency: BTreeMap<IdempotencyKey, IdempotencyRecord>,
@@ -54,6 +58,33 @@ impl Changes {
 
     pub fn opened_accounts(&self) -> impl Iterator<Item = &Account> {
         self.opened.iter().filter_map(|id| self.accounts.get(id))
+    }
+
+    /// Events that were there before, as they now are.
+    pub fn changed_events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().filter(|(place, _)| !self.counted.contains(place)).map(|(_, event)| event)
+    }
+
+    pub fn counted_events(&self) -> impl Iterator<Item = &Event> {
+        self.counted.iter().filter_map(|place| self.events.get(place))
+    }
+
+    /// Authorizations that were there before, as they now are.
+    pub fn changed_authorizations(&self) -> impl Iterator<Item = &Authorization> {
+        self.authorizations.values().filter(|authorization| !self.issued.contains(&authorization.id))
+    }
+
+    pub fn issued_authorizations(&self) -> impl Iterator<Item = &Authorization> {
+        self.issued.iter().filter_map(|id| self.authorizations.get(id))
+    }
+
+    /// Credits that were there before, as they now are.
+    pub fn changed_credits(&self) -> impl Iterator<Item = &Credit> {
+        self.credits.values().filter(|credit| !self.issued.contains(&credit.id))
+    }
+
+    pub fn issued_credits(&self) -> impl Iterator<Item = &Credit> {
+        self.issued.iter().filter_map(|id| self.credits.get(id))
     }
 
     /// The release tree's changes as rows.

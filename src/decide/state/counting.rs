@@ -134,6 +134,7 @@ impl State {
     pub fn count(&mut self, head: Series, event: Event) -> EventRef {
         let place = event.place();
         self.changed_subject(&event.series.subject).series.insert(event.series.currency, head);
+        self.overlay.changes.counted.insert(place.clone());
         self.overlay.changes.events.insert(place.clone(), event);
         place
     }

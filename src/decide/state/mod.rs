@@ -213,7 +213,12 @@ impl State {
         if let Some(account) = &authorization.account {
             self.overlay.authorizations_of.entry(account.clone()).or_default().insert(authorization.id);
         }
-        self.overlay.changes.authorizations.insert(authorization.id, authorization);
+        let id = authorization.id;
+        if self.overlay.changes.authorizations.insert(id, authorization).is_none()
+            && !self.authorizations.contains_key(&id)
+        {
+            self.overlay.changes.issued.insert(id);
+        }
     }
 
     /// Open and expired authorizations of this account, amount and currency, the oldest first.
@@ -243,7 +248,10 @@ impl State {
 
     pub fn put_credit(&mut self, credit: Credit) {
         self.overlay.credits_of.entry(credit.account.clone()).or_default().insert(credit.id);
-        self.overlay.changes.credits.insert(credit.id, credit);
+        let id = credit.id;
+        if self.overlay.changes.credits.insert(id, credit).is_none() && !self.credits.contains_key(&id) {
+            self.overlay.changes.issued.insert(id);
+        }
     }
 
     /// Unreferenced credits of this account, amount and currency, made or refused for good, the latest first.

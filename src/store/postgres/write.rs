@@ -25,7 +25,8 @@ pub(super) struct Written<'a> {
 
 /// All parts see the tables as they were before, and no two of them write the same row. What the batch's locks do not
 /// guard, another server may have written meanwhile: an account's identifier and an `Idempotency-Key` are therefore
-/// added, never replaced unseen.
+/// added, never replaced unseen. What was there before is found by its key (`ON CONFLICT`), whatever the planner believes
+/// of a table; what is new is added without a look.
 pub(super) const PARTS: &[Part] = &[
     Part {
         text: "INSERT INTO batches SELECT * FROM unnest($0::batches[])",
@@ -52,9 +53,9 @@ pub(super) const PARTS: &[Part] = &[
         bind: |written, arguments| bind(written.changes.opened_accounts(), arguments),
     },
     Part {
-        text: "UPDATE accounts a SET status = n.status, tier = n.tier, balance = n.balance, pending = n.pending,
-                receivable = n.receivable
-            FROM unnest($0::accounts[]) n WHERE a.id = n.id",
+        text: "INSERT INTO accounts SELECT * FROM unnest($0::accounts[])
+            ON CONFLICT (id) DO UPDATE SET status = excluded.status, tier = excluded.tier, balance = excluded.balance,
+                pending = excluded.pending, receivable = excluded.receivable",
         bind: |written, arguments| bind(written.changes.changed_accounts(), arguments),
     },
     Part {
@@ -63,10 +64,14 @@ pub(super) const PARTS: &[Part] = &[
         bind: |written, arguments| bind(written.changes.subjects.values(), arguments),
     },
     Part {
+        text: "INSERT INTO events SELECT * FROM unnest($0::events[])",
+        bind: |written, arguments| bind(written.changes.counted_events(), arguments),
+    },
+    Part {
         text: "INSERT INTO events SELECT * FROM unnest($0::events[])
             ON CONFLICT (kind, key, currency, at, number) DO UPDATE SET due_at = excluded.due_at,
                 released = excluded.released",
-        bind: |written, arguments| bind(written.changes.events.values(), arguments),
+        bind: |written, arguments| bind(written.changes.changed_events(), arguments),
     },
     Part {
         text: "INSERT INTO release_nodes AS n SELECT * FROM unnest($0::release_nodes[])
@@ -75,15 +80,23 @@ pub(super) const PARTS: &[Part] = &[
         bind: |written, arguments| bind(written.changes.release_node_rows(), arguments),
     },
     Part {
+        text: "INSERT INTO authorizations SELECT * FROM unnest($0::authorizations[])",
+        bind: |written, arguments| bind(written.changes.issued_authorizations(), arguments),
+    },
+    Part {
         text: "INSERT INTO authorizations SELECT * FROM unnest($0::authorizations[])
             ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit,
                 bound_credit = excluded.bound_credit",
-        bind: |written, arguments| bind(written.changes.authorizations.values(), arguments),
+        bind: |written, arguments| bind(written.changes.changed_authorizations(), arguments),
+    },
+    Part {
+        text: "INSERT INTO credits SELECT * FROM unnest($0::credits[])",
+        bind: |written, arguments| bind(written.changes.issued_credits(), arguments),
     },
     Part {
         text: "INSERT INTO credits SELECT * FROM unnest($0::credits[])
             ON CONFLICT (id) DO UPDATE SET state = excluded.state, reversal = excluded.reversal",
-        bind: |written, arguments| bind(written.changes.credits.values(), arguments),
+        bind: |written, arguments| bind(written.changes.changed_credits(), arguments),
     },
     Part {
         text: "INSERT INTO reversals SELECT * FROM unnest($0::reversals[])",
