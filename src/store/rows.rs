@@ -38,6 +38,24 @@ pub(super) fn sort(rows: &[(String, String)]) -> Result<Loaded, StoreError> {
     Ok(loaded)
 }
 
+/// Takes in the rows of one kind, a JSON array.
+pub(super) fn take_in(loaded: &mut Loaded, kind: &str, rows: &str) -> Result<(), StoreError> {
+    match kind {
+        "account" => loaded.accounts.append(&mut parse(rows)?),
+        "person" => loaded.persons.append(&mut parse(rows)?),
+        "subject" => loaded.subjects.append(&mut parse(rows)?),
+        "event" => loaded.events.append(&mut parse(rows)?),
+        "prefix" => loaded.prefixes.extend(parse::<Vec<PrefixRow>>(rows)?.into_iter().map(PrefixRow::into_prefix)),
+        "authorization" => loaded.authorizations.append(&mut parse(rows)?),
+        "credit" => loaded.credits.append(&mut parse(rows)?),
+        "ambiguous" => loaded.ambiguous.append(&mut parse(rows)?),
+        "enrolment" => loaded.enrolments.append(&mut parse(rows)?),
+        "idempotency" => loaded.idempotency.append(&mut parse(rows)?),
+        other => return Err(StoreError::Corrupt(format!("rows of kind {other}"))),
+    }
+    Ok(())
+}
+
 /// The subjects that are wanted, as a statement takes them.
 pub(super) fn wanted_subjects(wanted: &Wanted) -> impl Iterator<Item = WantedSubject<'_>> {
     wanted.subjects.iter().map(|(subject, until)| WantedSubject { subject, until: *until })

@@ -1,7 +1,8 @@
 //! SQLite: one writer connection, `BEGIN IMMEDIATE`, write-ahead log, `synchronous=FULL`.
 //!
-//! Every statement costs a hop to SQLite's thread, so a batch is a few of them: [`load`] is one statement for all that
-//! is wanted, [`write`] one text for all that changed. Rows travel as JSON in the shape of the domain's structs.
+//! Every message to SQLite's thread costs a hop, and so does every row that comes back, so a batch is two messages: one
+//! begins the transaction and loads all that is wanted ([`load`]) as one row, the other writes all that changed ([`write`])
+//! and commits. Rows travel as JSON in the shape of the domain's structs.
 
 mod audit;
 mod backup;
@@ -10,8 +11,10 @@ mod probe;
 mod reads;
 mod rows;
 mod servers;
+mod text;
 mod transfer;
 mod write;
+mod writer;
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -23,9 +26,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
 
 use self::probe::Probe;
+use self::text::Text;
+use self::writer::{Writer, Writing};
 use super::rows::parse;
 use super::{Batch, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
@@ -44,9 +48,6 @@ const READERS: u32 = 4;
 /// file again and again.
 const WRITER_CACHE: &str = "-24576";
 
-/// Rows that SQLite's thread may be ahead of whoever takes them: what a large batch loads, so that it never waits.
-const ROWS_IN_FLIGHT: usize = 4_096;
-
 /// Pages of the write-ahead log that are moved into the file at once: 16 MiB. A page that many batches change is then
 /// moved once, and the two fsyncs that it takes are rare.
 const CHECKPOINT_EVERY: &str = "4000";
@@ -54,7 +55,7 @@ const CHECKPOINT_EVERY: &str = "4000";
 /// The embedded store.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
     probe: Probe,
 }
@@ -78,25 +79,20 @@ impl SqliteStore {
         create_private(options.get_filename())?;
         let writing = options
             .clone()
-            .row_buffer_size(ROWS_IN_FLIGHT)
             .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", CHECKPOINT_EVERY)
             // What undoes a failed statement would else be a file of its own, made and removed in every batch. A migration
             // that sorts a large table has to set it back.
             .pragma("temp_store", "memory");
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(writing)
-            .await
-            .map_err(store_error)?;
-        MIGRATIONS.run(&writer).await.map_err(|error| match error {
+        let writer = Writer::new(writing);
+        let mut first = writer.take().await?;
+        MIGRATIONS.run_direct(None, &mut *first, false).await.map_err(|error| match error {
             MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
                 StoreError::Corrupt(format!("the database was written by another version of this program: {error}"))
             }
             error => StoreError::Unavailable(error.to_string()),
         })?;
+        first.hand_back();
         let probe = Probe::new(options.clone());
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -110,22 +106,24 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        Ok(Box::new(SqliteBatch { transaction }))
+        Ok(Box::new(SqliteBatch { writing: self.writer.take().await?, begun: false }))
     }
 
     /// Writes the id itself, so that no commit under it can follow, and marks it by a negative moment, so that it is not
     /// taken for the batch when it is asked for again.
     async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError> {
-        sqlx::query_scalar(
+        let mut writing = self.writer.take().await?;
+        let committed = sqlx::query_scalar(
             "INSERT INTO batches (id, committed_at) VALUES (?, -?)
              ON CONFLICT (id) DO UPDATE SET committed_at = committed_at RETURNING committed_at >= 0",
         )
         .bind(batch.to_string())
         .bind(at.0)
-        .fetch_one(&self.writer)
+        .fetch_one(&mut *writing)
         .await
-        .map_err(store_error)
+        .map_err(store_error)?;
+        writing.hand_back();
+        Ok(committed)
     }
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
@@ -144,17 +142,20 @@ impl Store for SqliteStore {
     }
 
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.writer.take().await?;
         sqlx::query("INSERT INTO rule_sets (version, text, first_seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
             .bind(version)
             .bind(text)
             .bind(at.0)
-            .execute(&self.writer)
+            .execute(&mut *writing)
             .await
             .map_err(store_error)?;
+        writing.hand_back();
         Ok(())
     }
 
     async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
+        let mut writing = self.writer.take().await?;
         let forgotten = sqlx::query(
             "DELETE FROM batches WHERE id IN
                  (SELECT id FROM batches WHERE committed_at > -? AND committed_at < ? ORDER BY committed_at LIMIT ?);
@@ -170,10 +171,11 @@ impl Store for SqliteStore {
         .bind(limit)
         .bind(at.0)
         .bind(limit)
-        .execute(&self.writer)
+        .execute(&mut *writing)
         .await
         .map_err(store_error)?
         .rows_affected();
+        writing.hand_back();
         Ok(forgotten >= u64::from(limit))
     }
 
@@ -186,7 +188,19 @@ impl Store for SqliteStore {
 }
 
 struct SqliteBatch {
-    transaction: Transaction<'static, Sqlite>,
+    writing: Writing,
+    begun: bool,
+}
+
+impl SqliteBatch {
+    /// What comes before the batch's next statements.
+    fn text(&mut self) -> Text {
+        let mut text = Text::default();
+        if !std::mem::replace(&mut self.begun, true) {
+            text.add("BEGIN IMMEDIATE");
+        }
+        text
+    }
 }
 
 #[async_trait]
@@ -209,17 +223,23 @@ impl Batch for SqliteBatch {
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
-        load::load(&mut self.transaction, wanted).await
+        let text = self.text();
+        load::load(&mut self.writing, text, wanted).await
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        write::write(&mut self.transaction, changes).await
+        let text = self.text();
+        write::write(&mut self.writing, text, changes).await
     }
 
-    async fn roll_back(self: Box<Self>) {
-        if let Err(error) = self.transaction.rollback().await {
+    async fn roll_back(mut self: Box<Self>) {
+        if self.begun
+            && let Err(error) = sqlx::query("ROLLBACK").execute(&mut *self.writing).await
+        {
             tracing::debug!(%error, "a batch could not be rolled back in order");
+            return;
         }
+        self.writing.hand_back();
     }
 
     async fn commit(
@@ -228,19 +248,13 @@ impl Batch for SqliteBatch {
         batch: TrackingId,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        if !changes.is_empty()
-            && let Err(refused) = self.write(changes).await
-        {
-            self.roll_back().await;
-            return Err(refused);
+        let text = self.text();
+        let committed = write::commit(&mut self.writing, text, changes, batch, at).await;
+        match committed {
+            Ok(()) => self.writing.hand_back(),
+            Err(_) => self.roll_back().await,
         }
-        sqlx::query("INSERT INTO batches (id, committed_at) VALUES (?, ?)")
-            .bind(batch.to_string())
-            .bind(at.0)
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(store_error)?;
-        self.transaction.commit().await.map_err(store_error)
+        committed
     }
 }
 

@@ -2,6 +2,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::fresh_id;
+use crate::domain::{Subject, SubjectKind};
+use crate::store::Reads;
 
 async fn store() -> (SqliteStore, TempDir) {
     let directory = tempfile::tempdir().unwrap();
@@ -26,4 +28,48 @@ async fn a_new_file_and_its_companions_are_their_owners_alone_and_an_old_one_kee
     set_permissions(path("vna.db"), Permissions::from_mode(0o640)).unwrap();
     SqliteStore::open(&format!("sqlite://{}", path("vna.db").display())).await.unwrap().close().await;
     assert_eq!(mode("vna.db"), 0o640);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_dropped_half_way_leaves_no_transaction_and_no_row_behind() {
+    let (store, _directory) = store().await;
+    let subject = SubjectKey::new(SubjectKind::Account, "A");
+    let changes =
+        || Changes { subjects: [(subject.clone(), Subject::new(subject.clone()))].into(), ..Changes::default() };
+    let mut half_way = store.begin().await.unwrap();
+    half_way.write(&changes()).await.unwrap();
+    drop(half_way);
+    let mut never_polled_again = store.begin().await.unwrap();
+    never_polled_again.load(&wanted(&subject)).await.unwrap();
+    drop(never_polled_again.commit(&changes(), fresh_id(), Timestamp(1)));
+    store.takes_writes().await.unwrap();
+    let mut next = store.begin().await.unwrap();
+    assert!(next.load(&wanted(&subject)).await.unwrap().subjects.is_empty());
+    next.commit(&changes(), fresh_id(), Timestamp(1)).await.unwrap();
+    let mut last = store.begin().await.unwrap();
+    assert_eq!(last.load(&wanted(&subject)).await.unwrap().subjects.len(), 1);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_leaves_the_connection_as_it_was() {
+    let (store, _directory) = store().await;
+    let id = fresh_id();
+    store.begin().await.unwrap().commit(&Changes::default(), id, Timestamp(1)).await.unwrap();
+    let again = store.begin().await.unwrap().commit(&Changes::default(), id, Timestamp(2)).await;
+    assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    let mut rolled_back = store.begin().await.unwrap();
+    rolled_back.write(&Changes::default()).await.unwrap();
+    rolled_back.roll_back().await;
+    store.begin().await.unwrap().commit(&Changes::default(), fresh_id(), Timestamp(3)).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_written_once_the_store_is_closed() {
+    let (store, _directory) = store().await;
+    store.close().await;
+    assert!(matches!(store.begin().await, Err(StoreError::Unavailable(_))));
+}
+
+fn wanted(subject: &SubjectKey) -> Wanted {
+    Wanted { subjects: [(subject.clone(), Timestamp(1))].into(), ..Wanted::default() }
 }

@@ -1,10 +1,15 @@
 //! Copying on SQLite: a snapshot is a read transaction on a reader, an intake the writer's one `BEGIN IMMEDIATE`.
 
+use std::ops::DerefMut;
+
 use async_trait::async_trait;
 use futures_util::stream::{BoxStream, StreamExt};
 use futures_util::{future, stream};
-use sqlx::{Sqlite, Transaction, query, query_as, query_scalar};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{query, query_as, query_scalar};
 
+use super::text::Text;
+use super::writer::Writing;
 use super::{SqliteStore, audit, load, store_error};
 use crate::decide::{Loaded, Wanted};
 use crate::domain::Decision;
@@ -121,36 +126,37 @@ const PULSE: &str = "
     FROM batches";
 
 /// The transaction of a snapshot or of an intake.
-struct Moment {
-    transaction: Transaction<'static, Sqlite>,
+struct Moment<C> {
+    connection: C,
 }
 
 #[async_trait]
 impl Transfer for SqliteStore {
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        let mut moment = Moment { transaction: self.readers.begin().await.map_err(store_error)? };
+        let mut moment = Moment { connection: self.readers.begin().await.map_err(store_error)? };
         // The moment is that of the first read.
         moment.pulse().await?;
         Ok(Box::new(moment))
     }
 
     async fn intake(&self) -> Result<Box<dyn Intake>, StoreError> {
-        query(INTAKE_CACHE).execute(&self.writer).await.map_err(store_error)?;
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        Ok(Box::new(Moment { transaction }))
+        let mut connection = self.writer.take().await?;
+        query(INTAKE_CACHE).execute(&mut *connection).await.map_err(store_error)?;
+        query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(store_error)?;
+        Ok(Box::new(Moment { connection }))
     }
 }
 
 #[async_trait]
-impl Snapshot for Moment {
+impl<C: DerefMut<Target = SqliteConnection> + Send> Snapshot for Moment<C> {
     async fn count(&mut self, table: &'static Table) -> Result<i64, StoreError> {
-        query_scalar(of(table)?.count).fetch_one(&mut *self.transaction).await.map_err(store_error)
+        query_scalar(of(table)?.count).fetch_one(&mut *self.connection).await.map_err(store_error)
     }
 
     fn rows(&mut self, table: &'static Table) -> BoxStream<'_, Result<String, StoreError>> {
         match of(table) {
             Ok(statements) => {
-                query_scalar(statements.rows).fetch(&mut *self.transaction).map(|row| row.map_err(store_error)).boxed()
+                query_scalar(statements.rows).fetch(&mut *self.connection).map(|row| row.map_err(store_error)).boxed()
             }
             Err(error) => stream::once(future::ready(Err(error))).boxed(),
         }
@@ -168,7 +174,7 @@ impl Snapshot for Moment {
         let rows: Vec<String> = query_scalar(LATEST_DECISIONS)
             .bind(limit)
             .bind(offset)
-            .fetch_all(&mut *self.transaction)
+            .fetch_all(&mut *self.connection)
             .await
             .map_err(store_error)?;
         rows.iter().map(|row| parse(row)).collect()
@@ -177,29 +183,29 @@ impl Snapshot for Moment {
     async fn rules_text(&mut self, version: &str) -> Result<Option<String>, StoreError> {
         query_scalar(super::reads::RULES_TEXT)
             .bind(version)
-            .fetch_optional(&mut *self.transaction)
+            .fetch_optional(&mut *self.connection)
             .await
             .map_err(store_error)
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
-        load::load(&mut self.transaction, wanted).await
+        load::load(&mut self.connection, Text::default(), wanted).await
     }
 
     async fn audit(&mut self) -> Result<Vec<AuditCheck>, StoreError> {
-        audit::run_all(&mut self.transaction).await
+        audit::run_all(&mut self.connection).await
     }
 
     async fn pulse(&mut self) -> Result<Pulse, StoreError> {
-        let row: String = query_scalar(PULSE).fetch_one(&mut *self.transaction).await.map_err(store_error)?;
+        let row: String = query_scalar(PULSE).fetch_one(&mut *self.connection).await.map_err(store_error)?;
         parse(&row)
     }
 }
 
 #[async_trait]
-impl Intake for Moment {
+impl Intake for Moment<Writing> {
     async fn write(&mut self, table: &'static Table, rows: &str) -> Result<(), StoreError> {
-        query(of(table)?.write).bind(rows).execute(&mut *self.transaction).await.map_err(store_error)?;
+        query(of(table)?.write).bind(rows).execute(&mut *self.connection).await.map_err(store_error)?;
         Ok(())
     }
 
@@ -208,14 +214,17 @@ impl Intake for Moment {
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(store_error)
+        let Self { mut connection } = *self;
+        query("COMMIT").execute(&mut *connection).await.map_err(store_error)?;
+        connection.hand_back();
+        Ok(())
     }
 }
 
-impl Moment {
+impl<C: DerefMut<Target = SqliteConnection> + Send> Moment<C> {
     async fn figures(&mut self, statement: &'static str) -> Result<Vec<Figure>, StoreError> {
         let rows: Vec<(String, String)> =
-            query_as(statement).fetch_all(&mut *self.transaction).await.map_err(store_error)?;
+            query_as(statement).fetch_all(&mut *self.connection).await.map_err(store_error)?;
         Ok(rows.into_iter().map(|(of, figure)| Figure { of, figure }).collect())
     }
 }

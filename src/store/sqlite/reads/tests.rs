@@ -1,4 +1,4 @@
-use sqlx::{AssertSqlSafe, Row, raw_sql};
+use sqlx::{AssertSqlSafe, Executor, Row, raw_sql};
 use tempfile::TempDir;
 
 use super::*;
@@ -61,8 +61,9 @@ async fn a_write_probe_commits_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_write_lock_that_nobody_lets_go_of_is_no_store_that_takes_writes() {
     let (_directory, store) = fresh_store().await;
-    let holder = store.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut holder = store.writer.take().await.unwrap();
+    holder.execute("BEGIN IMMEDIATE").await.unwrap();
     assert!(store.takes_writes().await.is_err());
-    holder.rollback().await.unwrap();
+    holder.execute("ROLLBACK").await.unwrap();
     store.takes_writes().await.unwrap();
 }

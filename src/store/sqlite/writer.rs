@@ -1,0 +1,85 @@
+//! The one connection that writes, and who has it.
+//!
+//! A batch begins its transaction in the same text of statements that loads and ends it in the one that writes, so sqlx
+//! knows of none. Whoever has taken the connection hands it back in order; one that is dropped instead, with a
+//! transaction that may be open, is closed, which rolls back, and whoever comes next opens another.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::store_error;
+use crate::store::StoreError;
+
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    options: SqliteConnectOptions,
+    slot: Arc<Mutex<Slot>>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Idle(SqliteConnection),
+    /// It was not handed back, or there was none yet.
+    Gone,
+    Closed,
+}
+
+impl Writer {
+    /// Connects when first asked.
+    pub(super) fn new(options: SqliteConnectOptions) -> Self {
+        Self { options, slot: Arc::new(Mutex::new(Slot::Gone)) }
+    }
+
+    /// Waits until nobody else has the connection.
+    pub(super) async fn take(&self) -> Result<Writing, StoreError> {
+        let mut slot = self.slot.clone().lock_owned().await;
+        let connection = match std::mem::replace(&mut *slot, Slot::Gone) {
+            Slot::Idle(connection) => connection,
+            Slot::Gone => self.options.connect().await.map_err(store_error)?,
+            Slot::Closed => {
+                *slot = Slot::Closed;
+                return Err(StoreError::Unavailable("the store was closed".to_owned()));
+            }
+        };
+        Ok(Writing { connection, slot })
+    }
+
+    pub(super) async fn close(&self) {
+        let mut slot = self.slot.lock().await;
+        if let Slot::Idle(connection) = std::mem::replace(&mut *slot, Slot::Closed)
+            && let Err(error) = connection.close().await
+        {
+            tracing::debug!(%error, "the writer's connection was not closed in order");
+        }
+    }
+}
+
+/// The connection, and with it the right to write.
+pub(super) struct Writing {
+    connection: SqliteConnection,
+    slot: OwnedMutexGuard<Slot>,
+}
+
+impl Writing {
+    pub(super) fn hand_back(mut self) {
+        *self.slot = Slot::Idle(self.connection);
+    }
+}
+
+impl Deref for Writing {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Writing {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
