@@ -1,6 +1,7 @@
-//! Two tasks that write. The first takes all that waits in the queue and waits for nobody. What names something that
-//! others hold goes to the second, which tries again, in order, until it is free or three seconds are over; whatever
-//! comes later and names the same goes behind it. So a row that somebody holds delays its own commands only.
+//! Two lanes. The first takes all that waits in its queues, with a writer for each, and waits for nobody. What names
+//! something that others hold goes to the second, one writer, which tries again, in order, until it is free or three
+//! seconds are over; whatever comes later and names the same goes behind it. So a row that somebody holds delays its own
+//! commands only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use super::execute::{HELD_AT_MOST, TRY_AGAIN_AFTER};
 use super::writer::{Late, Writer};
-use super::{Limits, SubmitError, Waiting, note_depth};
+use super::{Limits, Room, SubmitError, Waiting};
 use crate::decide::Lock;
 use crate::telemetry;
 
@@ -54,31 +55,41 @@ struct Held {
     until: Instant,
 }
 
-/// Runs both lanes until the queue is closed and everybody in it was answered.
+/// Runs both lanes until the queues are closed and everybody in them was answered. The first lane has a writer for each
+/// of `queues`.
 pub(super) async fn run(
     writer: Writer,
-    queue: mpsc::Receiver<Waiting>,
+    queues: Vec<mpsc::UnboundedReceiver<Waiting>>,
+    room: Room,
     limits: Limits,
     stopping: watch::Receiver<bool>,
 ) {
     let awaited = Awaited::default();
     let (put_back, held) = mpsc::channel(limits.queue);
     let second = tokio::spawn(Second { writer: writer.clone(), awaited: awaited.clone(), limits }.run(held));
-    First { writer, awaited, limits, put_back }.run(queue, stopping).await;
-    if let Err(error) = second.await {
-        tracing::error!(%error, "the second lane did not end in order");
+    let first = First { writer, awaited, limits, room, put_back };
+    let mut tasks: Vec<_> =
+        queues.into_iter().map(|queue| tokio::spawn(first.clone().run(queue, stopping.clone()))).collect();
+    drop(first);
+    tasks.push(second);
+    for task in tasks {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a lane did not end in order");
+        }
     }
 }
 
+#[derive(Clone)]
 struct First {
     writer: Writer,
     awaited: Awaited,
     limits: Limits,
+    room: Room,
     put_back: mpsc::Sender<Held>,
 }
 
 impl First {
-    async fn run(self, mut queue: mpsc::Receiver<Waiting>, mut stopping: watch::Receiver<bool>) {
+    async fn run(self, mut queue: mpsc::UnboundedReceiver<Waiting>, mut stopping: watch::Receiver<bool>) {
         let mut waiting = Vec::with_capacity(self.limits.batch);
         loop {
             tokio::select! {
@@ -94,7 +105,7 @@ impl First {
                     }
                 }
             }
-            note_depth(queue.len());
+            self.room.leave(waiting.len());
             let new = std::mem::take(&mut waiting);
             let late = self.writer.carry_out(new, &BTreeSet::new(), &self.awaited.locks()).await;
             late.into_iter().for_each(|late| self.put_back(late));

@@ -1,15 +1,19 @@
-//! The engine: one queue, one commit for all that waits.
+//! The engine: a queue, and one commit for all that waits in it.
 //!
-//! Callers hand in a [`Request`] and wait for its [`Outcome`]; by the time they hear of it, it is durable. The writer
+//! Callers hand in a [`Request`] and wait for its [`Outcome`]; by the time they hear of it, it is durable. A writer
 //! takes all that waits, up to [`Limits::batch`], loads what the batch touches, runs the core over it in order, writes,
 //! and commits once. A lone request is a batch of one and waits for nothing; under load the batches grow by themselves.
 //!
 //! What names something that another server's batch, or another client of the database, holds goes to a second lane and
 //! is tried again there, so that it delays nobody else ([`lanes`]).
 //!
-//! The writer is a task of its own, so a caller that hangs up cancels nothing, and ledger work is never under a timeout.
+//! Where the store takes several batches at the same time, there are as many writers, each with a queue of its own;
+//! commands that name the same have the same one ([`division`]).
+//!
+//! A writer is a task of its own, so a caller that hangs up cancels nothing, and ledger work is never under a timeout.
 //! Only this module waits for a store's transaction; only `decide` decides what is in it.
 
+mod division;
 mod execute;
 mod housekeeping;
 mod lanes;
@@ -17,7 +21,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::Span;
 
@@ -26,6 +30,7 @@ use crate::decide::{Context, Outcome, Request};
 use crate::store::Store;
 use crate::telemetry;
 
+use self::division::Division;
 use self::writer::{Stuck, Writer};
 
 pub use execute::{ExecuteError, Executed, begin_with_the_directory, execute};
@@ -75,10 +80,45 @@ struct Waiting {
     answer: oneshot::Sender<Result<Outcome, SubmitError>>,
 }
 
-/// Hands requests to the writer. Cheap to clone.
+/// How many more requests may wait, in all queues together.
+#[derive(Clone)]
+struct Room {
+    free: Arc<Semaphore>,
+    limits: Limits,
+}
+
+impl Room {
+    fn new(limits: Limits) -> Self {
+        Self { free: Arc::new(Semaphore::new(limits.queue)), limits }
+    }
+
+    /// Whether there is room for one more, which is then taken.
+    fn enter(&self) -> bool {
+        let entered = self.free.try_acquire().map(SemaphorePermit::forget).is_ok();
+        // Here as well as where a batch is taken: while the store is stuck, no batch is.
+        self.note_depth();
+        entered
+    }
+
+    /// So many wait no more.
+    fn leave(&self, requests: usize) {
+        self.free.add_permits(requests);
+        self.note_depth();
+    }
+
+    fn note_depth(&self) {
+        let waiting = self.limits.queue - self.free.available_permits();
+        metrics::gauge!(telemetry::QUEUE_DEPTH).set(u32::try_from(waiting).unwrap_or(u32::MAX));
+    }
+}
+
+/// Hands requests to the writers. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    queue: mpsc::Sender<Waiting>,
+    /// One for each writer of the first lane.
+    queues: Arc<[mpsc::UnboundedSender<Waiting>]>,
+    room: Room,
+    division: Division,
     context: Arc<Context>,
 }
 
@@ -90,13 +130,16 @@ pub struct Running {
 }
 
 impl Engine {
-    /// Starts the writer and the housekeeping on the current runtime.
+    /// Starts the writers and the housekeeping on the current runtime.
     pub fn start(store: Arc<dyn Store>, context: Arc<Context>, clock: Clock, limits: Limits) -> (Self, Running) {
-        let (queue, waiting) = mpsc::channel(limits.queue);
+        let writers = store.batches_at_once().max(1);
+        let (queues, waiting): (Vec<_>, Vec<_>) = (0..writers).map(|_| mpsc::unbounded_channel()).unzip();
         let (stop, stopping) = watch::channel(false);
-        let engine = Self { queue, context: context.clone() };
+        let room = Room::new(limits);
+        let division = Division::among(writers);
+        let engine = Self { queues: queues.into(), room: room.clone(), division, context: context.clone() };
         let hand = Writer { store: store.clone(), context, stuck: Stuck::default() };
-        let writer = tokio::spawn(lanes::run(hand, waiting, limits, stopping.clone()));
+        let writer = tokio::spawn(lanes::run(hand, waiting, room, limits, stopping.clone()));
         let housekeeping = tokio::spawn(housekeeping::run(store, engine.clone(), clock, stopping));
         (engine, Running { stop, writer, housekeeping })
     }
@@ -111,14 +154,17 @@ impl Engine {
     /// # Errors
     /// [`SubmitError`], none of which says that the request was carried out.
     pub async fn submit(&self, request: Request) -> Result<Outcome, SubmitError> {
+        if !self.room.enter() {
+            return Err(SubmitError::Overloaded);
+        }
         let (answer, outcome) = oneshot::channel();
-        let taken = self.queue.try_send(Waiting { request, caller: Span::current(), answer });
-        // Here as well as where a batch is taken: while the store is stuck, no batch is.
-        note_depth(self.queue.max_capacity() - self.queue.capacity());
-        taken.map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => SubmitError::Stopping,
-        })?;
+        // Kept until the answer is there, or nobody waits for it any more.
+        let place = self.division.place(&request, &self.context);
+        let waiting = Waiting { request, caller: Span::current(), answer };
+        if self.queues[place.writer].send(waiting).is_err() {
+            self.room.leave(1);
+            return Err(SubmitError::Stopping);
+        }
         outcome.await.unwrap_or(Err(SubmitError::Failed))
     }
 }
@@ -134,8 +180,4 @@ impl Running {
             }
         }
     }
-}
-
-fn note_depth(waiting: usize) {
-    metrics::gauge!(telemetry::QUEUE_DEPTH).set(u32::try_from(waiting).unwrap_or(u32::MAX));
 }

@@ -1,9 +1,69 @@
 //! A first guess of what a batch will need. It saves rounds of loading and decides nothing.
 
-use super::command::{Action, AuthorizeCall, Command, Field, Request};
+use super::command::{Action, AuthorizeCall, Command, Field, Operation, Request};
 use super::{Context, IdempotencyKey, Lock, PrefixKey, Wanted};
 use crate::domain::person::{SenderKey, directory_keys};
 use crate::domain::{AccountId, Document, PersonalData, SeriesKey, SubjectKey, SubjectKind, Timestamp, TrackingId};
+
+/// What a command says by itself that it is about.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Name {
+    Subject(SubjectKey),
+    /// The phone or email by which the receiver's account is looked for, as sent.
+    Contact(String),
+    /// Persons are found and added: whoever does so needs so many parts of the directory that all meet.
+    Directory,
+}
+
+impl Request {
+    /// What the command names, as far as that shows before anything is loaded.
+    pub fn names(&self, context: &Context) -> Vec<Name> {
+        let mut names: Vec<Name> = self.subjects(context).into_iter().map(Name::Subject).collect();
+        match &self.command {
+            Command::Authorize(call) if call.account.is_absent() => {
+                let receiver = call.receiver.given();
+                let contact = receiver.and_then(|data| data.phone_number.as_ref().or(data.email.as_ref()));
+                names.extend(contact.cloned().map(Name::Contact));
+            }
+            Command::CreateAccount(_) | Command::Enrol { .. } | Command::Seed(_) => names.push(Name::Directory),
+            Command::Operate(Operation { action: Action::OpenAccount(_), .. }) => names.push(Name::Directory),
+            _ => {}
+        }
+        names
+    }
+
+    /// The subjects that the command names outright.
+    fn subjects(&self, context: &Context) -> Vec<SubjectKey> {
+        let account = |id: &str| SubjectKey::new(SubjectKind::Account, id);
+        let given = |field: &Field<String>| field.given().map(|id| account(id));
+        match &self.command {
+            Command::Authorize(call) => {
+                let sender = call.sender.given().filter(|_| context.rules.counts_by(SubjectKind::Sender));
+                let sender = sender.map(|key| SubjectKey::new(SubjectKind::Sender, key.as_str()));
+                given(&call.account).into_iter().chain(sender).collect()
+            }
+            Command::Credit(call) => given(&call.account).into_iter().collect(),
+            Command::Reverse(call) => given(&call.account).into_iter().collect(),
+            Command::Sweep(subject) => vec![subject.clone()],
+            Command::Operate(operation) => match &operation.action {
+                Action::Block { account: id, .. }
+                | Action::Unblock { account: id }
+                | Action::Close { account: id }
+                | Action::ChangeTier { account: id, .. }
+                | Action::Debit { account: id, .. } => vec![account(id.as_str())],
+                Action::OpenAccount(_)
+                | Action::VoidAuthorization { .. }
+                | Action::Settle { .. }
+                | Action::CreditAmbiguous { .. } => Vec::new(),
+            },
+            Command::CreateAccount(_)
+            | Command::OfferEnrolment(_)
+            | Command::Enrol { .. }
+            | Command::Seed(_)
+            | Command::Remember(_) => Vec::new(),
+        }
+    }
+}
 
 impl Wanted {
     /// What `requests` name outright.
@@ -19,24 +79,18 @@ impl Wanted {
         if let Some(claim) = &request.idempotency {
             self.idempotency.insert(IdempotencyKey { path: claim.path.clone(), key: claim.key.clone() });
         }
+        for subject in request.subjects(context) {
+            if subject.kind == SubjectKind::Account {
+                self.accounts.insert(AccountId::new(&subject.key));
+            }
+            self.subjects.insert(subject, horizon);
+        }
         match &request.command {
             Command::Authorize(call) => {
-                self.name_account(&call.account, horizon);
-                if context.rules.counts_by(SubjectKind::Sender)
-                    && let Some(key) = call.sender.given()
-                {
-                    self.subjects.insert(SubjectKey::new(SubjectKind::Sender, key.as_str()), horizon);
-                }
                 self.name_windows(context, call, request.received_at);
             }
-            Command::Credit(call) => {
-                self.name_account(&call.account, horizon);
-                self.authorizations.extend(parse(&call.authorization));
-            }
-            Command::Reverse(call) => {
-                self.name_account(&call.account, horizon);
-                self.credits.extend(parse(&call.credit));
-            }
+            Command::Credit(call) => self.authorizations.extend(parse(&call.authorization)),
+            Command::Reverse(call) => self.credits.extend(parse(&call.credit)),
             Command::CreateAccount(call) => {
                 self.accounts.insert(AccountId::from_random(request.random));
                 self.name_person(call.person.given(), call.documents.given().map(Vec::as_slice).unwrap_or_default());
@@ -48,18 +102,8 @@ impl Wanted {
                 self.accounts.insert(row.id.clone());
                 self.name_person(Some(&row.account.person), &row.account.documents);
             }
-            Command::Sweep(subject) => {
-                self.subjects.insert(subject.clone(), horizon);
-            }
             Command::Operate(operation) => match &operation.action {
                 Action::OpenAccount(new) => self.name_person(Some(&new.person), &new.documents),
-                Action::Block { account, .. }
-                | Action::Unblock { account }
-                | Action::Close { account }
-                | Action::ChangeTier { account, .. }
-                | Action::Debit { account, .. } => {
-                    self.name_account(&Field::Given(account.as_str().to_owned()), horizon);
-                }
                 Action::VoidAuthorization { authorization } => {
                     self.authorizations.insert(*authorization);
                 }
@@ -69,15 +113,13 @@ impl Wanted {
                 Action::CreditAmbiguous { ambiguous } => {
                     self.ambiguous.insert(*ambiguous);
                 }
+                Action::Block { .. }
+                | Action::Unblock { .. }
+                | Action::Close { .. }
+                | Action::ChangeTier { .. }
+                | Action::Debit { .. } => {}
             },
-            Command::OfferEnrolment(_) | Command::Remember(_) => {}
-        }
-    }
-
-    fn name_account(&mut self, field: &Field<String>, horizon: Timestamp) {
-        if let Some(id) = field.given() {
-            self.accounts.insert(AccountId::new(id));
-            self.subjects.insert(SubjectKey::new(SubjectKind::Account, id), horizon);
+            Command::OfferEnrolment(_) | Command::Sweep(_) | Command::Remember(_) => {}
         }
     }
 

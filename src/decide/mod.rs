@@ -31,6 +31,7 @@ use crate::rules::RuleSet;
 
 pub use changes::{Changes, NodeKey};
 pub use command::{Command, Request};
+pub use hints::Name;
 pub use lock::{Lock, LockKind, Locked, PutBack};
 pub use outcome::Outcome;
 pub use state::{Missing, State};

@@ -42,6 +42,9 @@ pub enum StoreError {
 /// What a batch of commands needs of a database.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// How many batches are worth having under way at the same time; one, where each is [alone](Batch::is_alone).
+    fn batches_at_once(&self) -> usize;
+
     /// Opens the transaction of one batch.
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError>;
 

@@ -3,7 +3,8 @@
 use metrics_exporter_prometheus::PrometheusBuilder;
 use vna_partner::commit::{Limits, SubmitError};
 
-use crate::{Bank, an_authorization, authorized};
+use crate::bench::{authorize, request, second};
+use crate::{Bank, SENDER, an_authorization, authorized};
 
 #[tokio::test]
 async fn nothing_is_answered_before_it_is_durable() {
@@ -113,6 +114,30 @@ async fn a_lone_request_is_a_batch_of_one() {
     for _ in 0..3 {
         assert!(authorized(&bank.engine.submit(an_authorization()).await));
         bank.store.one_begins().await;
+    }
+    bank.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a Postgres; scripts/test runs it on one"]
+async fn where_many_wait_two_batches_are_under_way_and_each_account_keeps_its_order() {
+    let bank = Bank::open("[[rules]]\nid = 'eleven'\ntype = 'velocity'\nmax = 11\nwindow = { rolling = '24h' }").await;
+    let gate = bank.store.hold().await;
+    let (mut of_one, mut of_another) = (Vec::new(), Vec::new());
+    for _ in 0..130 {
+        of_one.push(bank.hand_in(an_authorization()).await);
+    }
+    for _ in 0..130 {
+        of_another.push(bank.hand_in(request(second(1), authorize("B", 100, SENDER))).await);
+    }
+    for _ in 0..2 {
+        bank.store.one_begins().await;
+    }
+    drop(gate);
+    for answers in [of_one, of_another] {
+        for (place, answer) in answers.into_iter().enumerate() {
+            assert_eq!(authorized(&answer.await.unwrap()), place < 11, "{place}");
+        }
     }
     bank.close().await;
 }

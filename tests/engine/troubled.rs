@@ -106,6 +106,10 @@ fn away() -> StoreError {
 
 #[async_trait]
 impl Store for TroubledStore {
+    fn batches_at_once(&self) -> usize {
+        self.store.batches_at_once()
+    }
+
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
         self.begun.add_permits(1);
         drop(self.gate.lock().await);

@@ -35,9 +35,12 @@ use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// Connections that write: one for each of the engine's two lanes and one more for the locks that each makes, the probe,
-/// the housekeeping, and one that is on its way back.
-const WRITERS: u32 = 7;
+/// Batches of the first lane that are written at the same time, at most. A third one gains next to nothing.
+const BATCHES_AT_ONCE: usize = 2;
+
+/// Connections that write: one for each of these batches and the second lane's, and one more for the locks that each
+/// makes, the probe, the housekeeping, and one that is on its way back.
+const WRITERS: u32 = 9;
 
 const BE_THE_ONE_THAT_FORGETS: &str = "SELECT pg_try_advisory_xact_lock(7810771197232916)";
 
@@ -135,6 +138,10 @@ async fn is_up_to_date(connection: &mut PgConnection) -> Result<bool, StoreError
 
 #[async_trait]
 impl Store for PostgresStore {
+    fn batches_at_once(&self) -> usize {
+        BATCHES_AT_ONCE
+    }
+
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
         let connection = self.writers.begin_batch().await?;
         Ok(Box::new(PostgresBatch { connection, host: self.writers.serving(), writers: self.writers.clone() }))

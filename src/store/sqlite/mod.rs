@@ -105,6 +105,10 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn batches_at_once(&self) -> usize {
+        1
+    }
+
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
         Ok(Box::new(SqliteBatch { writing: self.writer.take().await?, begun: false }))
     }
