@@ -16,6 +16,10 @@ need_c_compiler() {
     command -v cc >/dev/null || install_packages gcc libc6-dev
 }
 
+need_postgres() {
+    [[ -n $(postgres_programs) ]] || install_packages postgresql
+}
+
 # Debian keeps the programs of each version in a folder of its own, outside of the path.
 postgres_programs() {
     local newest
