@@ -1,9 +1,9 @@
 //! What limits are counted by, and how a window stays flat however long the history grows.
 //!
 //! A *subject* (an account, a sender, a receiver) has one *series* of counted events per currency. Events are numbered
-//! from 1 in the order of their time and carry running totals, so a window's sum is the difference of two rows. What was given back since (a
-//! *release*) takes effect at the counted event's own place in the series: partial sums in a tree over the event's
-//! number ([`tree`]) tell how much of any prefix was released, by kind.
+//! from 1 in the order of their time and carry running totals, so a window's sum is the difference of two rows. What was
+//! given back since (a *release*) takes effect at the counted event's own place in the series: partial sums in a tree over
+//! the event's number ([`tree`]) tell how much of any prefix was released, by kind.
 
 use std::collections::BTreeMap;
 use std::fmt;

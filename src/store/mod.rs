@@ -17,6 +17,7 @@ pub use transfer::*;
 
 pub mod postgres;
 mod reads;
+mod release_tree;
 mod rows;
 mod servers;
 pub mod sqlite;

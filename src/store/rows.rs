@@ -17,43 +17,44 @@ pub(super) fn parse<T: DeserializeOwned>(row: &str) -> Result<T, StoreError> {
     })
 }
 
-/// Sorts the rows of one load, each tagged with what it is.
-pub(super) fn sort(rows: &[(String, String)]) -> Result<Loaded, StoreError> {
-    let mut loaded = Loaded::default();
-    for (kind, row) in rows {
-        match kind.as_str() {
-            "account" => loaded.accounts.push(parse(row)?),
-            "person" => loaded.persons.push(parse(row)?),
-            "subject" => loaded.subjects.push(parse(row)?),
-            "event" => loaded.events.push(parse(row)?),
-            "prefix" => loaded.prefixes.push(parse::<PrefixRow>(row)?.into_prefix()),
-            "authorization" => loaded.authorizations.push(parse(row)?),
-            "credit" => loaded.credits.push(parse(row)?),
-            "ambiguous" => loaded.ambiguous.push(parse(row)?),
-            "enrolment" => loaded.enrolments.push(parse(row)?),
-            "idempotency" => loaded.idempotency.push(parse(row)?),
-            other => return Err(StoreError::Corrupt(format!("a row of kind {other}"))),
-        }
-    }
-    Ok(loaded)
+/// What a store returns of one kind.
+#[derive(Clone, Copy)]
+pub(super) enum Rows<'a> {
+    One(&'a str),
+    /// A JSON array.
+    Listed(&'a str),
 }
 
-/// Takes in the rows of one kind, a JSON array.
-pub(super) fn take_in(loaded: &mut Loaded, kind: &str, rows: &str) -> Result<(), StoreError> {
-    match kind {
-        "account" => loaded.accounts.append(&mut parse(rows)?),
-        "person" => loaded.persons.append(&mut parse(rows)?),
-        "subject" => loaded.subjects.append(&mut parse(rows)?),
-        "event" => loaded.events.append(&mut parse(rows)?),
-        "prefix" => loaded.prefixes.extend(parse::<Vec<PrefixRow>>(rows)?.into_iter().map(PrefixRow::into_prefix)),
-        "authorization" => loaded.authorizations.append(&mut parse(rows)?),
-        "credit" => loaded.credits.append(&mut parse(rows)?),
-        "ambiguous" => loaded.ambiguous.append(&mut parse(rows)?),
-        "enrolment" => loaded.enrolments.append(&mut parse(rows)?),
-        "idempotency" => loaded.idempotency.append(&mut parse(rows)?),
-        other => return Err(StoreError::Corrupt(format!("rows of kind {other}"))),
+impl Rows<'_> {
+    fn read_into<T: DeserializeOwned>(self, found: &mut Vec<T>) -> Result<(), StoreError> {
+        match self {
+            Self::One(row) => found.push(parse(row)?),
+            Self::Listed(rows) => found.append(&mut parse(rows)?),
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Takes in rows of the kind that they are tagged with.
+pub(super) fn take_in(loaded: &mut Loaded, kind: &str, rows: Rows<'_>) -> Result<(), StoreError> {
+    match kind {
+        "account" => rows.read_into(&mut loaded.accounts),
+        "person" => rows.read_into(&mut loaded.persons),
+        "subject" => rows.read_into(&mut loaded.subjects),
+        "event" => rows.read_into(&mut loaded.events),
+        "prefix" => {
+            let mut prefixes: Vec<PrefixRow> = Vec::new();
+            rows.read_into(&mut prefixes)?;
+            loaded.prefixes.extend(prefixes.into_iter().map(PrefixRow::into_prefix));
+            Ok(())
+        }
+        "authorization" => rows.read_into(&mut loaded.authorizations),
+        "credit" => rows.read_into(&mut loaded.credits),
+        "ambiguous" => rows.read_into(&mut loaded.ambiguous),
+        "enrolment" => rows.read_into(&mut loaded.enrolments),
+        "idempotency" => rows.read_into(&mut loaded.idempotency),
+        other => Err(StoreError::Corrupt(format!("rows of kind {other}"))),
+    }
 }
 
 /// The subjects that are wanted, as a statement takes them.

@@ -7,9 +7,9 @@ use super::parts::{numbered, unfit};
 use super::rows::{keys, person_row};
 use super::store_error;
 use crate::decide::{CANDIDATES, Loaded, Wanted};
-use crate::domain::subject::tree;
 use crate::store::StoreError;
-use crate::store::rows::{sort, wanted_subjects};
+use crate::store::release_tree::released_up_to;
+use crate::store::rows::{Rows, take_in, wanted_subjects};
 
 /// What is found by one kind of key; `$0` stands for the keys.
 pub(super) struct Part {
@@ -31,6 +31,20 @@ macro_rules! of_holders {
             FROM holder h CROSS JOIN LATERAL (SELECT ",
             person_row!(),
             " AS row FROM persons WHERE id = h.id LIMIT 1) p"
+        )
+    };
+}
+
+/// The oldest authorizations of the account, amount and currency of each `unused` that fit.
+macro_rules! unused {
+    ($fits:literal) => {
+        concat!(
+            "SELECT 'authorization', row_to_json(a)::text
+            FROM unused w CROSS JOIN LATERAL (
+                SELECT * FROM authorizations
+                WHERE account = w.account AND amount = w.amount AND currency = w.currency AND ",
+            $fits,
+            " ORDER BY at LIMIT 512) a"
         )
     };
 }
@@ -71,7 +85,8 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         keys: |wanted| keys(&wanted.prefixes),
-        text: "WITH prefix_end AS (
+        text: concat!(
+            "WITH prefix_end AS (
                 SELECT w.kind, w.key, w.currency, w.upto, e.at, e.number, e.running
                 FROM json_to_recordset($0::json) AS w (kind text, key text, currency text, upto bigint)
                 CROSS JOIN LATERAL (
@@ -83,32 +98,13 @@ pub(super) const PARTS: &[Part] = &[
                         SELECT FROM release_nodes WHERE kind = p.kind AND key = p.key AND currency = p.currency)
                     THEN (
                         SELECT coalesce(json_agg(json_build_array(released, count, amount)), '[]') FROM (
-                            SELECT released, sum(count)::bigint AS count, sum(amount)::bigint AS amount FROM (
-                                SELECT released, 1 AS count, amount FROM (
-                                    SELECT number, released, amount FROM events
-                                    WHERE kind = p.kind AND key = p.key AND currency = p.currency
-                                        AND (at, number) <= (p.at, p.number)
-                                    ORDER BY at DESC, number DESC LIMIT 31) latest
-                                WHERE number > p.number / 32 * 32 AND released IS NOT NULL
-                                UNION ALL
-                                SELECT released, count, amount FROM release_nodes
-                                WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 1
-                                    AND block >= p.number / 1024 * 32 AND block < p.number / 32
-                                UNION ALL
-                                SELECT released, count, amount FROM release_nodes
-                                WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 2
-                                    AND block >= p.number / 32768 * 32 AND block < p.number / 1024
-                                UNION ALL
-                                SELECT released, count, amount FROM release_nodes
-                                WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 3
-                                    AND block >= p.number / 1048576 * 32 AND block < p.number / 32768
-                                UNION ALL
-                                SELECT released, count, amount FROM release_nodes
-                                WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 4
-                                    AND block < p.number / 1048576) parts
+                            SELECT released, sum(count)::bigint AS count, sum(amount)::bigint AS amount FROM (",
+            released_up_to!(),
+            ") parts
                             GROUP BY released) sums)
                     ELSE '[]' END)::text
-            FROM prefix_end p",
+            FROM prefix_end p"
+        ),
     },
     Part {
         keys: |wanted| keys(&wanted.events),
@@ -137,34 +133,18 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         keys: |wanted| keys(&wanted.unused),
-        text: "WITH unused AS (
+        text: concat!(
+            "WITH unused AS (
                 SELECT * FROM json_to_recordset($0::json) AS w (account text, amount bigint, currency text,
-                    exchange_rate text, now bigint, expired_since bigint))
-            SELECT 'authorization', row_to_json(a)::text
-            FROM unused w CROSS JOIN LATERAL (
-                SELECT * FROM authorizations
-                WHERE account = w.account AND amount = w.amount AND currency = w.currency AND state = 'Open'
-                    AND expires_at > w.now
-                ORDER BY at LIMIT 512) a
-            UNION ALL SELECT 'authorization', row_to_json(a)::text
-            FROM unused w CROSS JOIN LATERAL (
-                SELECT * FROM authorizations
-                WHERE account = w.account AND amount = w.amount AND currency = w.currency AND state = 'Open'
-                    AND expires_at > w.now
-                    AND exchange_rate = w.exchange_rate
-                ORDER BY at LIMIT 512) a
-            UNION ALL SELECT 'authorization', row_to_json(a)::text
-            FROM unused w CROSS JOIN LATERAL (
-                SELECT * FROM authorizations
-                WHERE account = w.account AND amount = w.amount AND currency = w.currency AND state = 'Expired'
-                    AND expires_at >= w.expired_since
-                ORDER BY at LIMIT 512) a
-            UNION ALL SELECT 'authorization', row_to_json(a)::text
-            FROM unused w CROSS JOIN LATERAL (
-                SELECT * FROM authorizations
-                WHERE account = w.account AND amount = w.amount AND currency = w.currency AND state = 'Expired'
-                    AND expires_at >= w.expired_since AND exchange_rate = w.exchange_rate
-                ORDER BY at LIMIT 512) a",
+                    exchange_rate text, now bigint, expired_since bigint)) ",
+            unused!("state = 'Open' AND expires_at > w.now"),
+            " UNION ALL ",
+            unused!("state = 'Open' AND expires_at > w.now AND exchange_rate = w.exchange_rate"),
+            " UNION ALL ",
+            unused!("state = 'Expired' AND expires_at >= w.expired_since"),
+            " UNION ALL ",
+            unused!("state = 'Expired' AND expires_at >= w.expired_since AND exchange_rate = w.exchange_rate")
+        ),
     },
     Part {
         keys: |wanted| keys(&wanted.credits),
@@ -201,8 +181,8 @@ pub(super) const PARTS: &[Part] = &[
     },
 ];
 
-/// Block sizes and limits are written out in [`PARTS`], as in SQLite's.
-const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4 && CANDIDATES == 512);
+/// It is written out in [`unused`] and [`PARTS`], as in SQLite's.
+const _: () = assert!(CANDIDATES == 512);
 
 pub(super) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Result<Loaded, StoreError> {
     let mut arguments = PgArguments::default();
@@ -220,7 +200,11 @@ pub(super) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Resu
         .fetch_all(connection)
         .await
         .map_err(store_error)?;
-    sort(&rows)
+    let mut loaded = Loaded::default();
+    for (kind, row) in &rows {
+        take_in(&mut loaded, kind, Rows::One(row))?;
+    }
+    Ok(loaded)
 }
 
 pub(super) fn compose(parts: &[&str]) -> String {

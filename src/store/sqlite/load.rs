@@ -10,9 +10,9 @@ use super::rows::{
 use super::store_error;
 use super::text::{Part, Text, needed};
 use crate::decide::{CANDIDATES, Loaded, Wanted};
-use crate::domain::subject::tree;
 use crate::store::StoreError;
-use crate::store::rows::{take_in, wanted_subjects};
+use crate::store::release_tree::released_up_to;
+use crate::store::rows::{Rows, take_in, wanted_subjects};
 
 // Each takes its keys as one JSON array. Keys that are objects are read by `jsonb_each`: `json_each` would write each out
 // as text, to be parsed again for every `->>`. `CROSS JOIN` keeps SQLite from ever trying to scan the table and look for
@@ -20,13 +20,14 @@ use crate::store::rows::{take_in, wanted_subjects};
 
 /// The rows that are found, as a JSON array.
 macro_rules! column {
-    ($name:literal, $row:expr, $found:literal) => {
+    ($name:literal, $row:expr, $found:expr) => {
         concat!("(SELECT json_group_array(", $row, ") ", $found, ") AS ", $name)
     };
 }
 
 /// Every release is in the tree, on each of its levels: where a series has no node, nothing was ever released.
-const PREFIX: &str = "(WITH prefix AS MATERIALIZED (
+const PREFIX: &str = concat!(
+    "(WITH prefix AS MATERIALIZED (
         SELECT w.value ->> 'kind' AS kind, w.value ->> 'key' AS key, w.value ->> 'currency' AS currency,
             w.value ->> 'upto' AS upto
         FROM jsonb_each(?) w),
@@ -42,32 +43,13 @@ const PREFIX: &str = "(WITH prefix AS MATERIALIZED (
             'count', p.number, 'amount', p.running, 'released', json(iif(
                 EXISTS (SELECT 1 FROM release_nodes WHERE kind = p.kind AND key = p.key AND currency = p.currency),
                 (SELECT json_group_array(json_array(released, count, amount)) FROM (
-                    SELECT released, sum(count) AS count, sum(amount) AS amount FROM (
-                        SELECT released, 1 AS count, amount FROM (
-                            SELECT number, released, amount FROM events
-                            WHERE kind = p.kind AND key = p.key AND currency = p.currency
-                                AND (at, number) <= (p.at, p.number)
-                            ORDER BY at DESC, number DESC LIMIT 31)
-                        WHERE number > p.number / 32 * 32 AND released IS NOT NULL
-                        UNION ALL
-                        SELECT released, count, amount FROM release_nodes
-                        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 1
-                            AND block >= p.number / 1024 * 32 AND block < p.number / 32
-                        UNION ALL
-                        SELECT released, count, amount FROM release_nodes
-                        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 2
-                            AND block >= p.number / 32768 * 32 AND block < p.number / 1024
-                        UNION ALL
-                        SELECT released, count, amount FROM release_nodes
-                        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 3
-                            AND block >= p.number / 1048576 * 32 AND block < p.number / 32768
-                        UNION ALL
-                        SELECT released, count, amount FROM release_nodes
-                        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 4
-                            AND block < p.number / 1048576)
+                    SELECT released, sum(count) AS count, sum(amount) AS amount FROM (",
+    released_up_to!(),
+    ")
                     GROUP BY released)),
                 '[]'))))
-    FROM prefix_end p) AS prefix";
+    FROM prefix_end p) AS prefix"
+);
 
 const ACCOUNT: &str = column!(
     "account",
@@ -141,53 +123,34 @@ const AUTHORIZATION: &str = column!(
     "FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN authorizations ON id = wanted"
 );
 
-const OPEN_UNUSED: &str = column!(
-    "authorization",
-    authorization_row!(),
-    "FROM authorizations WHERE id IN (
+/// The oldest authorizations of a key's account, amount and currency that fit.
+macro_rules! unused {
+    ($fits:literal) => {
+        column!(
+            "authorization",
+            authorization_row!(),
+            concat!(
+                "FROM authorizations WHERE id IN (
         SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
             SELECT id FROM authorizations
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
-                AND currency = w.value ->> 'currency' AND state = 'Open' AND state IN ('Open', 'Expired')
-                AND expires_at > w.value ->> 'now'
-            ORDER BY at LIMIT 512))"
-);
+                AND currency = w.value ->> 'currency' AND state IN ('Open', 'Expired') AND ",
+                $fits,
+                " ORDER BY at LIMIT 512))"
+            )
+        )
+    };
+}
 
-const OPEN_UNUSED_OF_RATE: &str = column!(
-    "authorization",
-    authorization_row!(),
-    "FROM authorizations WHERE id IN (
-        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
-            SELECT id FROM authorizations
-            WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
-                AND currency = w.value ->> 'currency' AND state = 'Open' AND state IN ('Open', 'Expired')
-                AND expires_at > w.value ->> 'now'
-                AND exchange_rate = w.value ->> 'exchange_rate'
-            ORDER BY at LIMIT 512))"
-);
+const OPEN_UNUSED: &str = unused!("state = 'Open' AND expires_at > w.value ->> 'now'");
 
-const EXPIRED_UNUSED: &str = column!(
-    "authorization",
-    authorization_row!(),
-    "FROM authorizations WHERE id IN (
-        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
-            SELECT id FROM authorizations
-            WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
-                AND currency = w.value ->> 'currency' AND state = 'Expired' AND state IN ('Open', 'Expired')
-                AND expires_at >= w.value ->> 'expired_since'
-            ORDER BY at LIMIT 512))"
-);
+const OPEN_UNUSED_OF_RATE: &str =
+    unused!("state = 'Open' AND expires_at > w.value ->> 'now' AND exchange_rate = w.value ->> 'exchange_rate'");
 
-const EXPIRED_UNUSED_OF_RATE: &str = column!(
-    "authorization",
-    authorization_row!(),
-    "FROM authorizations WHERE id IN (
-        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
-            SELECT id FROM authorizations
-            WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
-                AND currency = w.value ->> 'currency' AND state = 'Expired' AND state IN ('Open', 'Expired')
-                AND expires_at >= w.value ->> 'expired_since' AND exchange_rate = w.value ->> 'exchange_rate'
-            ORDER BY at LIMIT 512))"
+const EXPIRED_UNUSED: &str = unused!("state = 'Expired' AND expires_at >= w.value ->> 'expired_since'");
+
+const EXPIRED_UNUSED_OF_RATE: &str = unused!(
+    "state = 'Expired' AND expires_at >= w.value ->> 'expired_since' AND exchange_rate = w.value ->> 'exchange_rate'"
 );
 
 const CREDIT: &str = column!(
@@ -225,9 +188,9 @@ const IDEMPOTENCY: &str = column!(
     "FROM jsonb_each(?) w CROSS JOIN idempotency i ON i.path = w.value ->> 'path' AND i.key = w.value ->> 'key'"
 );
 
-/// Block sizes and limits are written out: SQLite compiles a statement anew whenever a bound `LIMIT` changes hands, which
-/// costs more than all the rest of a small batch.
-const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4 && CANDIDATES == 512);
+/// Limits are written out: SQLite compiles a statement anew whenever a bound `LIMIT` changes hands, which costs more than
+/// all the rest of a small batch.
+const _: () = assert!(CANDIDATES == 512);
 
 fn parts(wanted: &Wanted) -> Result<[Part; 13], StoreError> {
     Ok([
@@ -271,7 +234,8 @@ pub(super) async fn load(
 fn sort(row: &SqliteRow) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     for column in row.columns() {
-        take_in(&mut loaded, column.name(), row.try_get(column.ordinal()).map_err(store_error)?)?;
+        let rows = Rows::Listed(row.try_get(column.ordinal()).map_err(store_error)?);
+        take_in(&mut loaded, column.name(), rows)?;
     }
     Ok(loaded)
 }
@@ -300,7 +264,7 @@ mod tests {
                 .filter(|step| {
                     let wanted = step.contains("VIRTUAL TABLE")
                         || step.contains("subquery")
-                        || ["SCAN p", "SCAN CONSTANT ROW"].contains(&step.as_str());
+                        || ["SCAN p", "SCAN latest", "SCAN CONSTANT ROW"].contains(&step.as_str());
                     step.starts_with("SCAN") && !wanted
                 })
                 .collect();

@@ -1,0 +1,68 @@
+//! SQL over the release tree (`domain/subject.rs`) that every store spells the same. The sizes of blocks are written out,
+//! and held against the tree's own here.
+
+use crate::domain::subject::tree;
+
+/// What was released up to and including the event `p`, of which `kind`, `key`, `currency`, `at` and `number` are known: a
+/// row for each node and each event of the last block, none of them twice.
+macro_rules! released_up_to {
+    () => {
+        "SELECT released, 1 AS count, amount FROM (
+            SELECT number, released, amount FROM events
+            WHERE kind = p.kind AND key = p.key AND currency = p.currency AND (at, number) <= (p.at, p.number)
+            ORDER BY at DESC, number DESC LIMIT 31) latest
+        WHERE number > p.number / 32 * 32 AND released IS NOT NULL
+        UNION ALL
+        SELECT released, count, amount FROM release_nodes
+        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 1
+            AND block >= p.number / 1024 * 32 AND block < p.number / 32
+        UNION ALL
+        SELECT released, count, amount FROM release_nodes
+        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 2
+            AND block >= p.number / 32768 * 32 AND block < p.number / 1024
+        UNION ALL
+        SELECT released, count, amount FROM release_nodes
+        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 3
+            AND block >= p.number / 1048576 * 32 AND block < p.number / 32768
+        UNION ALL
+        SELECT released, count, amount FROM release_nodes
+        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 4
+            AND block < p.number / 1048576"
+    };
+}
+
+pub(super) use released_up_to;
+
+/// Its block sizes are written out in [`released_up_to`].
+const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4);
+
+/// Nodes that do not say what a recount of their events says, and events that a node should know of and does not.
+pub(super) const NODES_UNLIKE_THEIR_EVENTS: &str = "
+    WITH levels (level, size) AS (VALUES (1, 32), (2, 1024), (3, 32768), (4, 1048576)),
+    recounted AS (
+        SELECT e.kind, e.key, e.currency, l.level, (e.number - 1) / l.size AS block, e.released,
+            count(*) AS count, sum(e.amount) AS amount
+        FROM events e CROSS JOIN levels l WHERE e.released IS NOT NULL
+        GROUP BY e.kind, e.key, e.currency, l.level, (e.number - 1) / l.size, e.released)
+    SELECT coalesce(n.kind, r.kind), coalesce(n.key, r.key), coalesce(n.currency, r.currency) || ' level '
+        || coalesce(n.level, r.level) || ' block ' || coalesce(n.block, r.block) || ' released '
+        || coalesce(n.released, r.released) || ': ' || coalesce(n.count, 0) || ' of ' || coalesce(n.amount, 0)
+        || ', its events say ' || coalesce(r.count, 0) || ' of ' || coalesce(r.amount, 0)
+    FROM release_nodes n FULL JOIN recounted r ON r.kind = n.kind AND r.key = n.key
+        AND r.currency = n.currency AND r.level = n.level AND r.block = n.block AND r.released = n.released
+    WHERE coalesce(n.count, 0) <> coalesce(r.count, 0) OR coalesce(n.amount, 0) <> coalesce(r.amount, 0)
+        OR coalesce(n.level, 1) NOT IN (SELECT level FROM levels)
+    LIMIT 100";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recount_of_release_trees_uses_their_own_block_sizes() {
+        let levels: Vec<String> =
+            (1..=tree::LEVELS).map(|level| format!("({level}, {})", tree::block_size(level))).collect();
+        let expected = format!("VALUES {})", levels.join(", "));
+        assert_eq!(NODES_UNLIKE_THEIR_EVENTS.matches(&expected).count(), 1);
+    }
+}
