@@ -75,27 +75,40 @@ const AUTHORIZATIONS_FILTERED: &str = list!(
     newest first by "id DESC"
 );
 
-/// What `$kind` of calls an account got, the latest first: its decisions lead to them.
-macro_rules! of_account {
+/// An account's decisions of one kind.
+macro_rules! decided {
     ($kind:literal) => {
         concat!(
             "(SELECT id AS decision, at AS decided_at FROM decisions WHERE account = $3 AND kind = '",
             $kind,
-            "') of_account"
+            "') decided"
+        )
+    };
+}
+
+/// What calls of one kind left in `$table` for an account: its decisions lead there.
+macro_rules! of_account {
+    ($kind:literal, $table:literal) => {
+        concat!(
+            decided!($kind),
+            " CROSS JOIN LATERAL (SELECT * FROM ",
+            $table,
+            " WHERE id = decision OFFSET 0) ",
+            $table
         )
     };
 }
 
 const AUTHORIZATIONS_OF_ACCOUNT: &str = list!(
     "row_to_json(authorizations)",
-    concat!(of_account!("Authorization"), " CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = decision OFFSET 0) authorizations"),
-    counted in of_account!("Authorization"),
+    of_account!("Authorization", "authorizations"),
+    counted in decided!("Authorization"),
     newest first by "decided_at DESC, decision DESC"
 );
 
 const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = list!(
     "row_to_json(authorizations)",
-    concat!(of_account!("Authorization"), " CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = decision OFFSET 0) authorizations", " WHERE ($4 IS NULL OR state = $4) \
+    concat!(of_account!("Authorization", "authorizations"), " WHERE ($4 IS NULL OR state = $4) \
      AND ($5 IS NULL OR amount = $5::bigint) AND ($6 IS NULL OR currency = $6)"),
     newest first by "decided_at DESC, decision DESC"
 );
@@ -120,13 +133,13 @@ const CREDITS_IN_PROGRESS: &str =
 
 const CREDITS_OF_ACCOUNT: &str = list!(
     "row_to_json(credits)",
-    concat!(of_account!("Credit"), " CROSS JOIN LATERAL (SELECT * FROM credits WHERE id = decision OFFSET 0) credits"),
+    of_account!("Credit", "credits"),
     newest first by "decided_at DESC, decision DESC"
 );
 
 const CREDITS_OF_ACCOUNT_FILTERED: &str = list!(
     "row_to_json(credits)",
-    concat!(of_account!("Credit"), " CROSS JOIN LATERAL (SELECT * FROM credits WHERE id = decision OFFSET 0) credits", " WHERE state = $4"),
+    concat!(of_account!("Credit", "credits"), " WHERE state = $4"),
     newest first by "decided_at DESC, decision DESC"
 );
 

@@ -23,22 +23,25 @@ pub(super) struct Written<'a> {
     batch: Option<Committed>,
 }
 
+/// Adds the rows to a table.
+macro_rules! insert {
+    ($table:literal $(, $conflict:literal)?) => {
+        concat!("INSERT INTO ", $table, " SELECT * FROM unnest($0::", $table, "[])" $(, " ", $conflict)?)
+    };
+}
+
 /// All parts see the tables as they were before, and no two of them write the same row. What the batch's locks do not
 /// guard, another server may have written meanwhile: an account's identifier and an `Idempotency-Key` are therefore
 /// added, never replaced unseen. What was there before is found by its key (`ON CONFLICT`), whatever the planner believes
 /// of a table; what is new is added without a look.
 pub(super) const PARTS: &[Part] = &[
+    Part { text: insert!("batches"), bind: |written, arguments| bind(&written.batch, arguments) },
     Part {
-        text: "INSERT INTO batches SELECT * FROM unnest($0::batches[])",
-        bind: |written, arguments| bind(&written.batch, arguments),
-    },
-    Part {
-        text: "INSERT INTO persons SELECT * FROM unnest($0::persons[])
-            ON CONFLICT (id) DO UPDATE SET documents = excluded.documents",
+        text: insert!("persons", "ON CONFLICT (id) DO UPDATE SET documents = excluded.documents"),
         bind: |written, arguments| bind(written.changes.persons.values(), arguments),
     },
     Part {
-        text: "INSERT INTO directory SELECT * FROM unnest($0::directory[]) ON CONFLICT DO NOTHING",
+        text: insert!("directory", "ON CONFLICT DO NOTHING"),
         bind: |written, arguments| {
             let listings = written
                 .changes
@@ -48,92 +51,83 @@ pub(super) const PARTS: &[Part] = &[
             bind(listings, arguments)
         },
     },
+    Part { text: insert!("accounts"), bind: |written, arguments| bind(written.changes.opened_accounts(), arguments) },
     Part {
-        text: "INSERT INTO accounts SELECT * FROM unnest($0::accounts[])",
-        bind: |written, arguments| bind(written.changes.opened_accounts(), arguments),
-    },
-    Part {
-        text: "INSERT INTO accounts SELECT * FROM unnest($0::accounts[])
-            ON CONFLICT (id) DO UPDATE SET status = excluded.status, tier = excluded.tier, balance = excluded.balance,
-                pending = excluded.pending, receivable = excluded.receivable",
+        text: insert!(
+            "accounts",
+            "ON CONFLICT (id) DO UPDATE SET status = excluded.status, tier = excluded.tier, balance = excluded.balance,
+                pending = excluded.pending, receivable = excluded.receivable"
+        ),
         bind: |written, arguments| bind(written.changes.changed_accounts(), arguments),
     },
     Part {
-        text: "INSERT INTO subjects SELECT * FROM unnest($0::subjects[])
-            ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series",
+        text: insert!(
+            "subjects",
+            "ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series"
+        ),
         bind: |written, arguments| bind(written.changes.subjects.values(), arguments),
     },
+    Part { text: insert!("events"), bind: |written, arguments| bind(written.changes.counted_events(), arguments) },
     Part {
-        text: "INSERT INTO events SELECT * FROM unnest($0::events[])",
-        bind: |written, arguments| bind(written.changes.counted_events(), arguments),
-    },
-    Part {
-        text: "INSERT INTO events SELECT * FROM unnest($0::events[])
-            ON CONFLICT (kind, key, currency, at, number) DO UPDATE SET due_at = excluded.due_at,
-                released = excluded.released",
+        text: insert!(
+            "events",
+            "ON CONFLICT (kind, key, currency, at, number) DO UPDATE SET due_at = excluded.due_at,
+                released = excluded.released"
+        ),
         bind: |written, arguments| bind(written.changes.changed_events(), arguments),
     },
     Part {
-        text: "INSERT INTO release_nodes AS n SELECT * FROM unnest($0::release_nodes[])
-            ON CONFLICT (kind, key, currency, level, block, released) DO UPDATE SET
-                count = n.count + excluded.count, amount = n.amount + excluded.amount",
+        text: insert!(
+            "release_nodes",
+            "ON CONFLICT (kind, key, currency, level, block, released) DO UPDATE SET
+                count = release_nodes.count + excluded.count, amount = release_nodes.amount + excluded.amount"
+        ),
         bind: |written, arguments| bind(written.changes.release_node_rows(), arguments),
     },
     Part {
-        text: "INSERT INTO authorizations SELECT * FROM unnest($0::authorizations[])",
+        text: insert!("authorizations"),
         bind: |written, arguments| bind(written.changes.issued_authorizations(), arguments),
     },
     Part {
-        text: "INSERT INTO authorizations SELECT * FROM unnest($0::authorizations[])
-            ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit,
-                bound_credit = excluded.bound_credit",
+        text: insert!(
+            "authorizations",
+            "ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit,
+                bound_credit = excluded.bound_credit"
+        ),
         bind: |written, arguments| bind(written.changes.changed_authorizations(), arguments),
     },
+    Part { text: insert!("credits"), bind: |written, arguments| bind(written.changes.issued_credits(), arguments) },
     Part {
-        text: "INSERT INTO credits SELECT * FROM unnest($0::credits[])",
-        bind: |written, arguments| bind(written.changes.issued_credits(), arguments),
-    },
-    Part {
-        text: "INSERT INTO credits SELECT * FROM unnest($0::credits[])
-            ON CONFLICT (id) DO UPDATE SET state = excluded.state, reversal = excluded.reversal",
+        text: insert!("credits", "ON CONFLICT (id) DO UPDATE SET state = excluded.state, reversal = excluded.reversal"),
         bind: |written, arguments| bind(written.changes.changed_credits(), arguments),
     },
+    Part { text: insert!("reversals"), bind: |written, arguments| bind(&written.changes.reversals, arguments) },
+    Part { text: insert!("entries"), bind: |written, arguments| bind(&written.changes.entries, arguments) },
+    Part { text: insert!("postings"), bind: |written, arguments| bind(&written.changes.postings, arguments) },
+    Part { text: insert!("decisions"), bind: |written, arguments| bind(&written.changes.decisions, arguments) },
     Part {
-        text: "INSERT INTO reversals SELECT * FROM unnest($0::reversals[])",
-        bind: |written, arguments| bind(&written.changes.reversals, arguments),
-    },
-    Part {
-        text: "INSERT INTO entries SELECT * FROM unnest($0::entries[])",
-        bind: |written, arguments| bind(&written.changes.entries, arguments),
-    },
-    Part {
-        text: "INSERT INTO postings SELECT * FROM unnest($0::postings[])",
-        bind: |written, arguments| bind(&written.changes.postings, arguments),
-    },
-    Part {
-        text: "INSERT INTO decisions SELECT * FROM unnest($0::decisions[])",
-        bind: |written, arguments| bind(&written.changes.decisions, arguments),
-    },
-    Part {
-        text: "INSERT INTO ambiguous_credits SELECT * FROM unnest($0::ambiguous_credits[])
-            ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit",
+        text: insert!(
+            "ambiguous_credits",
+            "ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit"
+        ),
         bind: |written, arguments| bind(written.changes.ambiguous.values(), arguments),
     },
     Part {
-        text: "INSERT INTO enrolments SELECT * FROM unnest($0::enrolments[])
-            ON CONFLICT (token_hash) DO UPDATE SET account = excluded.account",
+        text: insert!("enrolments", "ON CONFLICT (token_hash) DO UPDATE SET account = excluded.account"),
         bind: |written, arguments| bind(written.changes.enrolments.values(), arguments),
     },
     Part {
-        text: "INSERT INTO account_changes SELECT * FROM unnest($0::account_changes[])",
+        text: insert!("account_changes"),
         bind: |written, arguments| bind(&written.changes.account_changes, arguments),
     },
     // The last one: the statement's count is its.
     Part {
-        text: "INSERT INTO idempotency SELECT * FROM unnest($0::idempotency[])
-            ON CONFLICT (path, key) DO UPDATE SET body_hash = excluded.body_hash, outcome = excluded.outcome,
+        text: insert!(
+            "idempotency",
+            "ON CONFLICT (path, key) DO UPDATE SET body_hash = excluded.body_hash, outcome = excluded.outcome,
                 at = excluded.at
-                WHERE idempotency.at <= excluded.at - 604800000000",
+                WHERE idempotency.at <= excluded.at - 604800000000"
+        ),
         bind: |written, arguments| bind(written.changes.idempotency.values(), arguments),
     },
 ];
