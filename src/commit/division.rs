@@ -15,7 +15,10 @@ const ENOUGH: usize = 128;
 
 /// Who has what. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub(super) struct Division(Arc<Mutex<UnderWay>>);
+pub(super) struct Division {
+    writers: usize,
+    under_way: Arc<Mutex<UnderWay>>,
+}
 
 struct UnderWay {
     /// How many commands each writer has.
@@ -38,11 +41,13 @@ pub(super) struct Place {
 
 impl Division {
     pub(super) fn among(writers: usize) -> Self {
-        Self(Arc::new(Mutex::new(UnderWay { commands: vec![0; writers], named: HashMap::new() })))
+        let under_way = UnderWay { commands: vec![0; writers], named: HashMap::new() };
+        Self { writers, under_way: Arc::new(Mutex::new(under_way)) }
     }
 
     pub(super) fn place(&self, request: &Request, context: &Context) -> Place {
-        let names = request.names(context);
+        // A lone writer takes everything, whatever it names.
+        let names = if self.writers == 1 { Vec::new() } else { request.names(context) };
         let mut under_way = self.lock();
         let writer = under_way.writer_for(&names);
         under_way.commands[writer] += 1;
@@ -54,7 +59,7 @@ impl Division {
     }
 
     fn lock(&self) -> MutexGuard<'_, UnderWay> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
