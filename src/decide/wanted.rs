@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::lock::Lock;
 use super::outcome::Outcome;
 use crate::domain::person::DirectoryKey;
+use crate::domain::subject::Released;
 use crate::domain::{
-    Account, AccountId, AmbiguousCredit, Authorization, Counted, Credit, Currency, Enrolment, Event, EventRef, Person,
-    PersonId, SeriesKey, Subject, SubjectKey, Timestamp, TrackingId,
+    Account, AccountId, AmbiguousCredit, Authorization, Credit, Currency, Enrolment, Event, EventRef, Person, PersonId,
+    SeriesKey, Subject, SubjectKey, Tally, Timestamp, TrackingId,
 };
 
 /// Keys of what a batch still has to load.
@@ -45,6 +46,15 @@ pub struct PrefixKey {
     #[serde(flatten)]
     pub series: SeriesKey,
     pub upto: Timestamp,
+}
+
+/// The last event of a prefix, as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrefixEnd {
+    /// All events of the prefix.
+    pub events: Tally,
+    /// How much was released of the events that come after it.
+    pub released_after: Released,
 }
 
 /// Authorizations that an unreferenced credit may use: the oldest open ones, and the oldest expired ones whose deadline
@@ -126,7 +136,7 @@ pub struct Loaded {
     pub subjects: Vec<Subject>,
     /// Events asked for, events due on the subjects asked for, and those of the authorizations asked for.
     pub events: Vec<Event>,
-    pub prefixes: Vec<(PrefixKey, Counted)>,
+    pub prefixes: Vec<(PrefixKey, PrefixEnd)>,
     /// Authorizations asked for, and those that an [`UnusedKey`] found.
     pub authorizations: Vec<Authorization>,
     /// Credits asked for, and those that an [`UnreferencedKey`] found.

@@ -3,7 +3,7 @@
 //! A *subject* (an account, a sender, a receiver) has one *series* of counted events per currency. Events are numbered
 //! from 1 in the order of their time and carry running totals, so a window's sum is the difference of two rows. What was
 //! given back since (a *release*) takes effect at the counted event's own place in the series: partial sums in a tree over
-//! the event's number ([`tree`]) tell how much of any prefix was released, by kind.
+//! the event's number ([`tree`]) tell how much was released of all that comes after an event, by kind.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -244,7 +244,8 @@ pub struct ReleaseNode {
 /// The shape of the release tree: blocks of 32, 32², 32³ and 32⁴ events.
 ///
 /// The events themselves are the leaves. Four levels serve a million events with at most 31 rows read per level; above
-/// that the top level is scanned, one row per million events, so no history makes it slow.
+/// that the top level is scanned, one row per million events, so no history makes it slow. What is read lies after the
+/// window's start, so a long past costs nothing that the window does not hold.
 pub mod tree {
     pub const FANOUT: i64 = 32;
     pub const LEVELS: i64 = 4;

@@ -3,37 +3,38 @@
 
 use crate::domain::subject::tree;
 
-/// What was released up to and including the event `p`, of which `kind`, `key`, `currency`, `at` and `number` are known: a
-/// row for each node and each event of the last block, none of them twice.
-macro_rules! released_up_to {
+/// What was released after the event `p`, of which `kind`, `key`, `currency`, `at` and `number` are known: a row for each
+/// event up to the end of its block and for each node of what follows, none of them twice. So few rows are read where
+/// little has happened since, however much happened before.
+macro_rules! released_after {
     () => {
         "SELECT released, 1 AS count, amount FROM (
             SELECT number, released, amount FROM events
-            WHERE kind = p.kind AND key = p.key AND currency = p.currency AND (at, number) <= (p.at, p.number)
-            ORDER BY at DESC, number DESC LIMIT 31) latest
-        WHERE number > p.number / 32 * 32 AND released IS NOT NULL
+            WHERE kind = p.kind AND key = p.key AND currency = p.currency AND (at, number) > (p.at, p.number)
+            ORDER BY at, number LIMIT 31) next
+        WHERE number <= (p.number + 31) / 32 * 32 AND released IS NOT NULL
         UNION ALL
         SELECT released, count, amount FROM release_nodes
         WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 1
-            AND block >= p.number / 1024 * 32 AND block < p.number / 32
+            AND block >= (p.number + 31) / 32 AND block < (p.number + 1023) / 1024 * 32
         UNION ALL
         SELECT released, count, amount FROM release_nodes
         WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 2
-            AND block >= p.number / 32768 * 32 AND block < p.number / 1024
+            AND block >= (p.number + 1023) / 1024 AND block < (p.number + 32767) / 32768 * 32
         UNION ALL
         SELECT released, count, amount FROM release_nodes
         WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 3
-            AND block >= p.number / 1048576 * 32 AND block < p.number / 32768
+            AND block >= (p.number + 32767) / 32768 AND block < (p.number + 1048575) / 1048576 * 32
         UNION ALL
         SELECT released, count, amount FROM release_nodes
         WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 4
-            AND block < p.number / 1048576"
+            AND block >= (p.number + 1048575) / 1048576"
     };
 }
 
-pub(super) use released_up_to;
+pub(super) use released_after;
 
-/// Its block sizes are written out in [`released_up_to`].
+/// Its block sizes are written out in [`released_after`].
 const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4);
 
 /// Nodes that do not say what a recount of their events says, and events that a node should know of and does not.

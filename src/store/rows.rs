@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::decide::{Loaded, PrefixKey, Wanted};
+use crate::decide::{Loaded, PrefixEnd, PrefixKey, Wanted};
 use crate::domain::subject::Released;
-use crate::domain::{Counted, ReleaseKind, SeriesKey, SubjectKey, Tally, Timestamp};
+use crate::domain::{ReleaseKind, SeriesKey, SubjectKey, Tally, Timestamp};
 
 /// Reads one row. The error repeats nothing of it: rows hold personal data, and errors go to the log.
 pub(super) fn parse<T: DeserializeOwned>(row: &str) -> Result<T, StoreError> {
@@ -76,15 +76,15 @@ struct PrefixRow {
     upto: Timestamp,
     #[serde(flatten)]
     events: Tally,
-    released: Vec<(ReleaseKind, i64, i64)>,
+    released_after: Vec<(ReleaseKind, i64, i64)>,
 }
 
 impl PrefixRow {
-    fn into_prefix(self) -> (PrefixKey, Counted) {
-        let mut released = Released::default();
-        for (kind, count, amount) in self.released {
-            *released.of_mut(kind) = Tally { count, amount };
+    fn into_prefix(self) -> (PrefixKey, PrefixEnd) {
+        let mut released_after = Released::default();
+        for (kind, count, amount) in self.released_after {
+            *released_after.of_mut(kind) = Tally { count, amount };
         }
-        (PrefixKey { series: self.series, upto: self.upto }, Counted { events: self.events, released })
+        (PrefixKey { series: self.series, upto: self.upto }, PrefixEnd { events: self.events, released_after })
     }
 }

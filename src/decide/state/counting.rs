@@ -96,13 +96,13 @@ impl State {
             return Ok(Counted::default());
         }
         let stored = self.subjects.get(&series.subject).and_then(|subject| subject.series.get(&series.currency));
-        let stored_events = stored.map_or(0, |stored| stored.events);
-        let mut counted = if stored_events == 0 {
+        let stored = stored.copied().unwrap_or_default();
+        let mut counted = if stored.events == 0 {
             Counted::default()
         } else {
             let key = PrefixKey { series: series.clone(), upto };
             match self.prefixes.get(&key) {
-                Some(counted) => *counted,
+                Some(end) => Counted { events: end.events, released: stored.released.minus(end.released_after) },
                 None if self.known.prefixes.contains(&key) => Counted::default(),
                 None => {
                     self.wanted.prefixes.insert(key);
@@ -113,7 +113,7 @@ impl State {
         let last_place = EventRef { series: series.clone(), at: upto, number: i64::MAX };
         let changed = self.overlay.changes.events.range(..=last_place).next_back().map(|(_, event)| event);
         // Else it is one that was counted before, which the batch has given back or settled.
-        if let Some(made_now) = changed.filter(|event| event.series == *series && event.number > stored_events) {
+        if let Some(made_now) = changed.filter(|event| event.series == *series && event.number > stored.events) {
             counted.events = Tally { count: made_now.number, amount: made_now.running };
         }
         for release in self.overlay.releases.get(series).into_iter().flatten() {

@@ -17,13 +17,15 @@ use std::hash::Hash;
 use self::locking::Locks;
 use super::changes::Changes;
 use super::lock::Lock;
-use super::wanted::{IdempotencyKey, IdempotencyRecord, Loaded, PrefixKey, UnreferencedKey, UnusedKey, Wanted};
+use super::wanted::{
+    IdempotencyKey, IdempotencyRecord, Loaded, PrefixEnd, PrefixKey, UnreferencedKey, UnusedKey, Wanted,
+};
 use super::{Context, Request};
 use crate::domain::person::DirectoryKey;
 use crate::domain::{
-    Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Counted, Credit, Decision,
-    Enrolment, Entry, Event, EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject,
-    SubjectKey, SubjectKind, Timestamp, TrackingId,
+    Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Credit, Decision, Enrolment,
+    Entry, Event, EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject, SubjectKey,
+    SubjectKind, Timestamp, TrackingId,
 };
 
 /// Something that a command needs is not loaded yet; the state has noted what.
@@ -65,7 +67,7 @@ pub struct State {
     subjects: HashMap<SubjectKey, Subject>,
     events: HashMap<EventRef, Event>,
     due: HashMap<SubjectKey, BTreeSet<(Timestamp, EventRef)>>,
-    prefixes: HashMap<PrefixKey, Counted>,
+    prefixes: HashMap<PrefixKey, PrefixEnd>,
     authorizations: HashMap<TrackingId, Authorization>,
     unused_of: HashMap<AccountId, BTreeSet<TrackingId>>,
     credits: HashMap<TrackingId, Credit>,

@@ -8,7 +8,7 @@ use super::rows::{keys, person_row};
 use super::store_error;
 use crate::decide::{CANDIDATES, Loaded, Wanted};
 use crate::store::StoreError;
-use crate::store::release_tree::released_up_to;
+use crate::store::release_tree::released_after;
 use crate::store::rows::{Rows, take_in, wanted_subjects};
 
 /// What is found by one kind of key; `$0` stands for the keys.
@@ -94,12 +94,12 @@ pub(super) const PARTS: &[Part] = &[
                     WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at <= w.upto
                     ORDER BY at DESC, number DESC LIMIT 1) e)
             SELECT 'prefix', json_build_object('kind', p.kind, 'key', p.key, 'currency', p.currency, 'upto', p.upto,
-                'count', p.number, 'amount', p.running, 'released', CASE WHEN EXISTS (
+                'count', p.number, 'amount', p.running, 'released_after', CASE WHEN EXISTS (
                         SELECT FROM release_nodes WHERE kind = p.kind AND key = p.key AND currency = p.currency)
                     THEN (
                         SELECT coalesce(json_agg(json_build_array(released, count, amount)), '[]') FROM (
                             SELECT released, sum(count)::bigint AS count, sum(amount)::bigint AS amount FROM (",
-            released_up_to!(),
+            released_after!(),
             ") parts
                             GROUP BY released) sums)
                     ELSE '[]' END)::text

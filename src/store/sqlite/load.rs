@@ -11,7 +11,7 @@ use super::store_error;
 use super::text::{Part, Text, needed};
 use crate::decide::{CANDIDATES, Loaded, Wanted};
 use crate::store::StoreError;
-use crate::store::release_tree::released_up_to;
+use crate::store::release_tree::released_after;
 use crate::store::rows::{Rows, take_in, wanted_subjects};
 
 // Each takes its keys as one JSON array. Keys that are objects are read by `jsonb_each`: `json_each` would write each out
@@ -40,11 +40,11 @@ const PREFIX: &str = concat!(
                 ORDER BY at DESC, number DESC LIMIT 1))
     SELECT json_group_array(
         json_object('kind', p.kind, 'key', p.key, 'currency', p.currency, 'upto', p.upto,
-            'count', p.number, 'amount', p.running, 'released', json(iif(
+            'count', p.number, 'amount', p.running, 'released_after', json(iif(
                 EXISTS (SELECT 1 FROM release_nodes WHERE kind = p.kind AND key = p.key AND currency = p.currency),
                 (SELECT json_group_array(json_array(released, count, amount)) FROM (
                     SELECT released, sum(count) AS count, sum(amount) AS amount FROM (",
-    released_up_to!(),
+    released_after!(),
     ")
                     GROUP BY released)),
                 '[]'))))
@@ -264,7 +264,7 @@ mod tests {
                 .filter(|step| {
                     let wanted = step.contains("VIRTUAL TABLE")
                         || step.contains("subquery")
-                        || ["SCAN p", "SCAN latest", "SCAN CONSTANT ROW"].contains(&step.as_str());
+                        || ["SCAN p", "SCAN next", "SCAN CONSTANT ROW"].contains(&step.as_str());
                     step.starts_with("SCAN") && !wanted
                 })
                 .collect();
