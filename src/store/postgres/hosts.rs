@@ -10,8 +10,8 @@
 
 use std::pin::pin;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -56,6 +56,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(6);
 /// Connections are renewed, so that they find the host that a name or a pooler leads to by now.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
+/// A connection that no batch has used for so long goes back to its pool.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+
 /// A start-up parameter that nothing of ours depends on, with a value that is nobody's default. A pooler does not pass it
 /// on: pgbouncer refuses it, or drops it where it is told to.
 const MARK: i8 = 3;
@@ -71,6 +74,17 @@ pub(super) struct Hosts {
     /// The place of the host that served last.
     serving: Arc<AtomicUsize>,
     most: u32,
+    kept: Arc<Mutex<Vec<Kept>>>,
+}
+
+/// A connection on which a batch was ended in order. The pool would make sure of that once more, with a round trip for
+/// every batch.
+#[derive(Debug)]
+struct Kept {
+    connection: PoolConnection<Postgres>,
+    /// The place of its host.
+    host: usize,
+    since: Instant,
 }
 
 #[derive(Debug)]
@@ -93,7 +107,7 @@ impl Hosts {
     pub(super) fn new(addresses: &[String], most: u32) -> Result<Self, StoreError> {
         let hosts: Result<Arc<[Host]>, sqlx::Error> =
             addresses.iter().map(|address| Host::new(address, most)).collect();
-        Ok(Self { hosts: hosts.map_err(store_error)?, serving: Arc::default(), most })
+        Ok(Self { hosts: hosts.map_err(store_error)?, serving: Arc::default(), most, kept: Arc::default() })
     }
 
     /// Other connections to the same hosts, which share the knowledge of who serves.
@@ -108,12 +122,39 @@ impl Hosts {
 
     /// A connection on which a batch was begun. It is ended by [`transaction::commit`], or else when it is returned.
     pub(super) async fn begin_batch(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        let serving = self.serving();
+        if let Some(mut connection) = self.take_kept(serving)
+            && let Some(host) = self.hosts.get(serving)
+            // Where it is dead, another one is looked for as ever.
+            && host.answered(connection.execute(sqlx::raw_sql(transaction::BATCH))).await.is_ok()
+        {
+            return Ok(connection);
+        }
         self.serving_host(transaction::BATCH, |pool, begin| async move {
             let mut connection = pool.acquire().await?;
             connection.execute(sqlx::raw_sql(begin)).await?;
             Ok(connection)
         })
         .await
+    }
+
+    /// The connection to the host at `place` that was kept last. Those that nobody has used for a while are given up.
+    fn take_kept(&self, place: usize) -> Option<PoolConnection<Postgres>> {
+        let mut kept = self.kept();
+        kept.retain(|kept| kept.host == place && kept.since.elapsed() < KEPT_FOR);
+        kept.pop().map(|kept| kept.connection)
+    }
+
+    /// Keeps a connection to the host at `place` for the next batch. Everything on it was ended in order.
+    pub(super) fn keep(&self, connection: PoolConnection<Postgres>, place: usize) {
+        // Behind a pooler, what was prepared has to be forgotten.
+        if self.hosts.get(place).is_some_and(|host| !host.is_pooled()) {
+            self.kept().push(Kept { connection, host: place, since: Instant::now() });
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What `take` makes of the pool of the host that serves. `take` writes nothing, so it may be tried again, and
@@ -221,6 +262,7 @@ impl Hosts {
     }
 
     pub(super) async fn close(&self) {
+        self.kept().clear();
         for host in &*self.hosts {
             // A connection to a host that does not answer any more is never given back.
             for pool in [&host.direct, &host.pooled] {

@@ -282,7 +282,9 @@ impl Batch for PostgresBatch {
             return Err(refused);
         }
         let commit = async { transaction::commit(&mut self.connection).await.map_err(store_error) };
-        self.writers.watch_host(self.host, commit).await
+        self.writers.watch_host(self.host, commit).await?;
+        self.writers.keep(self.connection, self.host);
+        Ok(())
     }
 }
 
