@@ -56,7 +56,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(6);
 /// Connections are renewed, so that they find the host that a name or a pooler leads to by now.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// A connection that no batch has used for so long goes back to its pool.
+/// How long a connection goes from batch to batch before its pool has it again, which renews it when it is old.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
 /// A start-up parameter that nothing of ours depends on, with a value that is nobody's default. A pooler does not pass it
@@ -74,16 +74,16 @@ pub(super) struct Hosts {
     /// The place of the host that served last.
     serving: Arc<AtomicUsize>,
     most: u32,
-    kept: Arc<Mutex<Vec<Kept>>>,
+    kept: Arc<Mutex<Vec<BatchConnection>>>,
 }
 
-/// A connection on which a batch was ended in order. The pool would make sure of that once more, with a round trip for
-/// every batch.
+/// A connection that goes from batch to batch. Where it is given up instead, its pool makes sure that no transaction is
+/// left open on it; that is a round trip, too dear for every batch.
 #[derive(Debug)]
-struct Kept {
-    connection: PoolConnection<Postgres>,
+pub(super) struct BatchConnection {
+    pub connection: PoolConnection<Postgres>,
     /// The place of its host.
-    host: usize,
+    pub host: usize,
     since: Instant,
 }
 
@@ -120,40 +120,41 @@ impl Hosts {
         self.serving_host(begin, |pool, begin| async move { pool.begin_with(begin).await }).await
     }
 
-    /// A connection on which a batch was begun. It is ended by [`transaction::commit`], or else when it is returned.
-    pub(super) async fn begin_batch(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        let serving = self.serving();
-        if let Some(mut connection) = self.take_kept(serving)
-            && let Some(host) = self.hosts.get(serving)
+    /// A connection on which a batch was begun. It is ended by [`transaction::commit`] and kept, or else when it is dropped.
+    pub(super) async fn begin_batch(&self) -> Result<BatchConnection, StoreError> {
+        if let Some(mut kept) = self.take_kept()
+            && let Some(host) = self.hosts.get(kept.host).filter(|host| !host.is_pooled())
             // Where it is dead, another one is looked for as ever.
-            && host.answered(connection.execute(sqlx::raw_sql(transaction::BATCH))).await.is_ok()
+            && host.answered(kept.connection.execute(sqlx::raw_sql(transaction::BATCH))).await.is_ok()
         {
-            return Ok(connection);
+            return Ok(kept);
         }
-        self.serving_host(transaction::BATCH, |pool, begin| async move {
-            let mut connection = pool.acquire().await?;
-            connection.execute(sqlx::raw_sql(begin)).await?;
-            Ok(connection)
-        })
-        .await
+        let connection = self
+            .serving_host(transaction::BATCH, |pool, begin| async move {
+                let mut connection = pool.acquire().await?;
+                connection.execute(sqlx::raw_sql(begin)).await?;
+                Ok(connection)
+            })
+            .await?;
+        Ok(BatchConnection { connection, host: self.serving(), since: Instant::now() })
     }
 
-    /// The connection to the host at `place` that was kept last. Those that nobody has used for a while are given up.
-    fn take_kept(&self, place: usize) -> Option<PoolConnection<Postgres>> {
+    fn take_kept(&self) -> Option<BatchConnection> {
+        let serving = self.serving();
         let mut kept = self.kept();
-        kept.retain(|kept| kept.host == place && kept.since.elapsed() < KEPT_FOR);
-        kept.pop().map(|kept| kept.connection)
+        kept.retain(|kept| kept.host == serving && kept.since.elapsed() < KEPT_FOR);
+        kept.pop()
     }
 
-    /// Keeps a connection to the host at `place` for the next batch. Everything on it was ended in order.
-    pub(super) fn keep(&self, connection: PoolConnection<Postgres>, place: usize) {
+    /// Takes a connection back on which the batch has ended in order.
+    pub(super) fn keep(&self, connection: BatchConnection) {
         // Behind a pooler, what was prepared has to be forgotten.
-        if self.hosts.get(place).is_some_and(|host| !host.is_pooled()) {
-            self.kept().push(Kept { connection, host: place, since: Instant::now() });
+        if self.hosts.get(connection.host).is_some_and(|host| !host.is_pooled()) {
+            self.kept().push(connection);
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<BatchConnection>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -22,10 +22,9 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
-use sqlx::pool::PoolConnection;
-use sqlx::{Executor, PgConnection, Postgres, query, query_scalar};
+use sqlx::{Executor, PgConnection, query, query_scalar};
 
-use self::hosts::Hosts;
+use self::hosts::{BatchConnection, Hosts};
 use self::probe::Probe;
 use self::record::Committed;
 use super::rows::parse;
@@ -143,8 +142,7 @@ impl Store for PostgresStore {
     }
 
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
-        let connection = self.writers.begin_batch().await?;
-        Ok(Box::new(PostgresBatch { connection, host: self.writers.serving(), writers: self.writers.clone() }))
+        Ok(Box::new(PostgresBatch { on: self.writers.begin_batch().await?, writers: self.writers.clone() }))
     }
 
     /// Writes the id itself: that waits for a commit which is still under way, and makes one that comes later fail. What it
@@ -218,9 +216,7 @@ impl Store for PostgresStore {
 }
 
 struct PostgresBatch {
-    connection: PoolConnection<Postgres>,
-    /// Its place among the hosts.
-    host: usize,
+    on: BatchConnection,
     /// For what must be there before this transaction ends.
     writers: Hosts,
 }
@@ -232,7 +228,7 @@ impl Batch for PostgresBatch {
     }
 
     async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
-        self.writers.watch_host(self.host, lock::lock(&mut self.connection, wanted)).await
+        self.writers.watch_host(self.on.host, lock::lock(&mut self.on.connection, wanted)).await
     }
 
     /// In a transaction of its own: a row that is not committed could be locked by nobody else, who would have to wait.
@@ -242,29 +238,30 @@ impl Batch for PostgresBatch {
             lock::make(&mut aside, absent).await?;
             aside.commit().await.map_err(store_error)
         };
-        self.writers.watch_host(self.host, make).await
+        self.writers.watch_host(self.on.host, make).await
     }
 
     async fn wait_for(&mut self, wanted: &BTreeSet<Lock>) -> Result<(), StoreError> {
-        self.writers.watch_host(self.host, lock::wait_for(&mut self.connection, wanted)).await
+        self.writers.watch_host(self.on.host, lock::wait_for(&mut self.on.connection, wanted)).await
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
-        self.writers.watch_host(self.host, load::load(&mut self.connection, wanted)).await
+        self.writers.watch_host(self.on.host, load::load(&mut self.on.connection, wanted)).await
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        self.writers.watch_host(self.host, write::write(&mut self.connection, changes, None)).await
+        self.writers.watch_host(self.on.host, write::write(&mut self.on.connection, changes, None)).await
     }
 
     async fn roll_back(mut self: Box<Self>) {
         // A host that was given up would have to be waited for once more.
-        if self.writers.serving() != self.host {
+        if self.writers.serving() != self.on.host {
             return;
         }
         // A connection that is broken has no transaction any more.
-        let roll_back = self.connection.execute(sqlx::raw_sql("ROLLBACK"));
-        if let Err(error) = self.writers.watch_host(self.host, async { roll_back.await.map_err(store_error) }).await {
+        let roll_back = self.on.connection.execute(sqlx::raw_sql("ROLLBACK"));
+        if let Err(error) = self.writers.watch_host(self.on.host, async { roll_back.await.map_err(store_error) }).await
+        {
             tracing::debug!(%error, "a batch could not be rolled back in order");
         }
     }
@@ -276,14 +273,14 @@ impl Batch for PostgresBatch {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let committed = Committed { id: batch, at };
-        let written = write::write(&mut self.connection, changes, Some(committed));
-        if let Err(refused) = self.writers.watch_host(self.host, written).await {
+        let written = write::write(&mut self.on.connection, changes, Some(committed));
+        if let Err(refused) = self.writers.watch_host(self.on.host, written).await {
             self.roll_back().await;
             return Err(refused);
         }
-        let commit = async { transaction::commit(&mut self.connection).await.map_err(store_error) };
-        self.writers.watch_host(self.host, commit).await?;
-        self.writers.keep(self.connection, self.host);
+        let commit = async { transaction::commit(&mut self.on.connection).await.map_err(store_error) };
+        self.writers.watch_host(self.on.host, commit).await?;
+        self.writers.keep(self.on);
         Ok(())
     }
 }

@@ -51,8 +51,8 @@ impl Probe {
         if proven_at.is_some_and(|at| at.elapsed() < PROOF_STANDS) {
             return Ok(());
         }
-        let mut connection = self.writers.begin_batch().await?;
-        let proof = timeout(PROOF_TAKES_AT_MOST, connection.execute(sqlx::raw_sql(ADD_AND_DELETE))).await;
+        let mut on = self.writers.begin_batch().await?;
+        let proof = timeout(PROOF_TAKES_AT_MOST, on.connection.execute(sqlx::raw_sql(ADD_AND_DELETE))).await;
         proof.map_err(|_| StoreError::Unavailable("the write probe got no answer".to_owned()))?.map_err(store_error)?;
         *proven_at = Some(Instant::now());
         Ok(())
