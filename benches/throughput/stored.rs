@@ -24,12 +24,12 @@ pub async fn run(arguments: &Arguments, authorizations: usize) -> anyhow::Result
     let calls = bodies::authorizations(arguments.accounts + 1);
     let with_one_more = Arguments { accounts: arguments.accounts + 1, ..arguments.clone() };
     let past = [Past::long(arguments.accounts, authorizations)];
-    let mut findings = Findings::default();
-    let mut results = Results::default();
     for (part, place) in [(Part::Postgres, Where::Postgres), (Part::Sqlite, Where::Sqlite)] {
         if !arguments.includes(part) {
             continue;
         }
+        let mut findings = Findings::default();
+        let mut results = Results::default();
         let (full, empty) = match place {
             Where::Postgres => {
                 findings.notes.push(format!("Postgres: {}", postgres::described(arguments).await?));
@@ -65,8 +65,9 @@ pub async fn run(arguments: &Arguments, authorizations: usize) -> anyhow::Result
         if place == Where::Postgres {
             postgres::drop(arguments, "vna_full").await?;
         }
+        // As soon as it is known: the other store takes as long again.
+        print(arguments, &results, &findings);
     }
-    print(arguments, &results, &findings);
     Ok(())
 }
 

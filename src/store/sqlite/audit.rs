@@ -67,7 +67,32 @@ fn subject(kind: &str, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use sqlx::{AssertSqlSafe, Row};
+
     use super::*;
+
+    /// One that reads a whole table for every row of another takes hours on a million of both.
+    #[tokio::test]
+    async fn no_check_reads_everything_again_for_every_row() {
+        // The levels of the release tree.
+        const SMALL: &str = "SCAN l";
+        let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
+        super::super::MIGRATIONS.run(&pool).await.unwrap();
+        for check in books::CHECKS.iter().chain(limits::CHECKS) {
+            let (Offenders::Rows(rows) | Offenders::OfSubjects(rows)) = check.offenders;
+            let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {rows}"))).fetch_all(&pool).await.unwrap();
+            let mut outer = HashSet::new();
+            for step in &plan {
+                let (parent, detail): (i64, &str) = (step.get("parent"), step.get("detail"));
+                let loops = detail.starts_with("SCAN") || detail.starts_with("SEARCH");
+                let is_small = detail.contains("VIRTUAL TABLE") || detail == SMALL;
+                let is_inner = loops && !outer.insert(parent);
+                assert!(!is_inner || is_small || detail.starts_with("SEARCH"), "{}: {detail}", check.claim);
+            }
+        }
+    }
 
     #[test]
     fn a_sender_is_named_by_a_hash_alone() {
