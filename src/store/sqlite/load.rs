@@ -1,6 +1,8 @@
 //! All that a batch wants, in one statement that returns one row: a column for each kind of rows. A row of its own for
 //! each would wake whoever waits for them as often.
 
+use std::sync::Arc;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Column, Row, SqliteConnection};
 
@@ -8,7 +10,7 @@ use super::rows::{
     account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, event_row, json, person_row,
 };
 use super::store_error;
-use super::text::{Part, Text, needed};
+use super::text::Text;
 use crate::decide::{CANDIDATES, Loaded, Wanted};
 use crate::store::StoreError;
 use crate::store::release_tree::released_after;
@@ -192,24 +194,30 @@ const IDEMPOTENCY: &str = column!(
 /// all the rest of a small batch.
 const _: () = assert!(CANDIDATES == 512);
 
+/// Columns that take the same keys, a JSON array, each as its one parameter.
+struct Part {
+    keys: String,
+    sql: &'static [&'static str],
+}
+
 fn parts(wanted: &Wanted) -> Result<[Part; 13], StoreError> {
     Ok([
-        Part { rows: json(&wanted.prefixes)?, sql: &[PREFIX] },
-        Part { rows: json(&wanted.accounts)?, sql: &[ACCOUNT] },
-        Part { rows: json(&wanted.directory)?, sql: &[PERSON_OF_KEY, ACCOUNT_OF_KEY] },
-        Part { rows: json(&wanted.persons)?, sql: &[PERSON, ACCOUNT_OF_PERSON] },
-        Part { rows: json(wanted_subjects(wanted))?, sql: &[SUBJECT, DUE_EVENT] },
-        Part { rows: json(&wanted.events)?, sql: &[EVENT] },
-        Part { rows: json(&wanted.authorizations)?, sql: &[AUTHORIZATION, COUNTED_EVENT] },
+        Part { keys: json(&wanted.prefixes)?, sql: &[PREFIX] },
+        Part { keys: json(&wanted.accounts)?, sql: &[ACCOUNT] },
+        Part { keys: json(&wanted.directory)?, sql: &[PERSON_OF_KEY, ACCOUNT_OF_KEY] },
+        Part { keys: json(&wanted.persons)?, sql: &[PERSON, ACCOUNT_OF_PERSON] },
+        Part { keys: json(wanted_subjects(wanted))?, sql: &[SUBJECT, DUE_EVENT] },
+        Part { keys: json(&wanted.events)?, sql: &[EVENT] },
+        Part { keys: json(&wanted.authorizations)?, sql: &[AUTHORIZATION, COUNTED_EVENT] },
         Part {
-            rows: json(&wanted.unused)?,
+            keys: json(&wanted.unused)?,
             sql: &[OPEN_UNUSED, OPEN_UNUSED_OF_RATE, EXPIRED_UNUSED, EXPIRED_UNUSED_OF_RATE],
         },
-        Part { rows: json(&wanted.credits)?, sql: &[CREDIT] },
-        Part { rows: json(&wanted.unreferenced)?, sql: &[UNREFERENCED_CREDIT] },
-        Part { rows: json(&wanted.ambiguous)?, sql: &[AMBIGUOUS] },
-        Part { rows: json(&wanted.enrolments)?, sql: &[ENROLMENT] },
-        Part { rows: json(&wanted.idempotency)?, sql: &[IDEMPOTENCY] },
+        Part { keys: json(&wanted.credits)?, sql: &[CREDIT] },
+        Part { keys: json(&wanted.unreferenced)?, sql: &[UNREFERENCED_CREDIT] },
+        Part { keys: json(&wanted.ambiguous)?, sql: &[AMBIGUOUS] },
+        Part { keys: json(&wanted.enrolments)?, sql: &[ENROLMENT] },
+        Part { keys: json(&wanted.idempotency)?, sql: &[IDEMPOTENCY] },
     ])
 }
 
@@ -220,9 +228,12 @@ pub(super) async fn load(
     wanted: &Wanted,
 ) -> Result<Loaded, StoreError> {
     let mut columns = Vec::new();
-    for (rows, column) in needed(parts(wanted)?) {
-        columns.push(column);
-        text.bind(rows)?;
+    for Part { keys, sql } in parts(wanted)?.into_iter().filter(|part| part.keys != "[]") {
+        let keys: Arc<str> = keys.into();
+        for column in sql {
+            columns.push(*column);
+            text.bind(keys.clone())?;
+        }
     }
     if !columns.is_empty() {
         text.add(&format!("SELECT {}", columns.join(", ")));

@@ -26,9 +26,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 
 use self::probe::Probe;
 use self::text::Text;
+use self::write::Committed;
 use self::writer::{Writer, Writing};
 use super::rows::parse;
 use super::{Batch, Store, StoreError};
@@ -84,15 +86,15 @@ impl SqliteStore {
             // What undoes a failed statement would else be a file of its own, made and removed in every batch. A migration
             // that sorts a large table has to set it back.
             .pragma("temp_store", "memory");
-        let writer = Writer::new(writing);
-        let mut first = writer.take().await?;
-        MIGRATIONS.run_direct(None, &mut *first, false).await.map_err(|error| match error {
+        let mut first = writing.connect().await.map_err(store_error)?;
+        MIGRATIONS.run_direct(None, &mut first, false).await.map_err(|error| match error {
             MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
                 StoreError::Corrupt(format!("the database was written by another version of this program: {error}"))
             }
             error => StoreError::Unavailable(error.to_string()),
         })?;
-        first.hand_back();
+        first.close().await.map_err(store_error)?;
+        let writer = Writer::new(writing);
         let probe = Probe::new(options.clone());
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -232,8 +234,10 @@ impl Batch for SqliteBatch {
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        let text = self.text();
-        write::write(&mut self.writing, text, changes).await
+        let mut text = self.text();
+        write::add(&mut text, changes, None)?;
+        text.query().execute(&mut *self.writing).await.map_err(store_error)?;
+        Ok(())
     }
 
     async fn roll_back(mut self: Box<Self>) {
@@ -252,13 +256,19 @@ impl Batch for SqliteBatch {
         batch: TrackingId,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let text = self.text();
-        let committed = write::commit(&mut self.writing, text, changes, batch, at).await;
-        match committed {
-            Ok(()) => self.writing.hand_back(),
-            Err(_) => self.roll_back().await,
+        let mut text = self.text();
+        write::add(&mut text, changes, Some(Committed { id: batch, at }))?;
+        text.add("COMMIT");
+        match text.query().execute(&mut *self.writing).await {
+            Ok(_) => {
+                self.writing.hand_back();
+                Ok(())
+            }
+            Err(refused) => {
+                self.roll_back().await;
+                Err(store_error(refused))
+            }
         }
-        committed
     }
 }
 

@@ -8,10 +8,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::store_error;
+use super::{store_error, write};
 use crate::store::StoreError;
 
 #[derive(Debug, Clone)]
@@ -39,13 +39,19 @@ impl Writer {
         let mut slot = self.slot.clone().lock_owned().await;
         let connection = match std::mem::replace(&mut *slot, Slot::Gone) {
             Slot::Idle(connection) => connection,
-            Slot::Gone => self.options.connect().await.map_err(store_error)?,
+            Slot::Gone => self.connect().await.map_err(store_error)?,
             Slot::Closed => {
                 *slot = Slot::Closed;
                 return Err(StoreError::Unavailable("the store was closed".to_owned()));
             }
         };
         Ok(Writing { connection, slot })
+    }
+
+    async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
+        let mut connection = self.options.connect().await?;
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(write::VIEW.as_str()))).await?;
+        Ok(connection)
     }
 
     pub(super) async fn close(&self) {
