@@ -72,7 +72,8 @@ SELECT s.kind, s.key, h.key AS currency, (h.value ->> 'events')::bigint AS event
         '"always":{"count":0,"amount":0}}'::jsonb) AS released
 FROM subjects s, jsonb_each(s.series) h;
 
--- In the order of time, which is that of their numbers: a window's start is found, and an event appended, in one tree.
+-- In the order of time, which is that of their numbers: a window's start is found, and an event appended, in one tree. The
+-- key's index holds all that is summed: the events of one account lie far apart in the table.
 CREATE TABLE events (
     kind          text COLLATE "C" NOT NULL,
     key           text COLLATE "C" NOT NULL,
@@ -84,7 +85,7 @@ CREATE TABLE events (
     "authorization" uuid NOT NULL,
     due_at        bigint,
     released      text COLLATE "C",
-    PRIMARY KEY (kind, key, currency, at, number)
+    PRIMARY KEY (kind, key, currency, at, number) INCLUDE (amount, running, released)
 );
 CREATE INDEX events_due ON events (kind, key, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX events_overdue ON events (due_at) WHERE due_at IS NOT NULL;
