@@ -207,6 +207,14 @@ impl SqliteBatch {
         }
         text
     }
+
+    async fn write_and_commit(&mut self, changes: &Changes, batch: Committed) -> Result<(), StoreError> {
+        let mut text = self.text();
+        write::add(&mut text, changes, Some(batch))?;
+        text.add("COMMIT");
+        text.query().execute(&mut *self.writing).await.map_err(store_error)?;
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -256,19 +264,12 @@ impl Batch for SqliteBatch {
         batch: TrackingId,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut text = self.text();
-        write::add(&mut text, changes, Some(Committed { id: batch, at }))?;
-        text.add("COMMIT");
-        match text.query().execute(&mut *self.writing).await {
-            Ok(_) => {
-                self.writing.hand_back();
-                Ok(())
-            }
-            Err(refused) => {
-                self.roll_back().await;
-                Err(store_error(refused))
-            }
+        let committed = self.write_and_commit(changes, Committed { id: batch, at }).await;
+        match committed {
+            Ok(()) => self.writing.hand_back(),
+            Err(_) => self.roll_back().await,
         }
+        committed
     }
 }
 
