@@ -22,6 +22,7 @@ mod rows;
 mod servers;
 pub mod sqlite;
 mod transfer;
+mod written;
 
 /// What went wrong in the store. The text is for the log; a caller sees only that the server is unavailable.
 #[derive(Debug, thiserror::Error)]

@@ -8,27 +8,29 @@ use crate::domain::subject::tree;
 /// little has happened since, however much happened before.
 macro_rules! released_after {
     () => {
-        "SELECT released, 1 AS count, amount FROM (
-            SELECT number, released, amount FROM events
-            WHERE kind = p.kind AND key = p.key AND currency = p.currency AND (at, number) > (p.at, p.number)
-            ORDER BY at, number LIMIT 31) next
-        WHERE number <= (p.number + 31) / 32 * 32 AND released IS NOT NULL
-        UNION ALL
-        SELECT released, count, amount FROM release_nodes
-        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 1
-            AND block >= (p.number + 31) / 32 AND block < (p.number + 1023) / 1024 * 32
-        UNION ALL
-        SELECT released, count, amount FROM release_nodes
-        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 2
-            AND block >= (p.number + 1023) / 1024 AND block < (p.number + 32767) / 32768 * 32
-        UNION ALL
-        SELECT released, count, amount FROM release_nodes
-        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 3
-            AND block >= (p.number + 32767) / 32768 AND block < (p.number + 1048575) / 1048576 * 32
-        UNION ALL
-        SELECT released, count, amount FROM release_nodes
-        WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = 4
-            AND block >= (p.number + 1048575) / 1048576"
+        concat!(
+            "SELECT released, 1 AS count, amount FROM (
+                SELECT number, released, amount FROM events
+                WHERE kind = p.kind AND key = p.key AND currency = p.currency AND (at, number) > (p.at, p.number)
+                ORDER BY at, number LIMIT 31) next
+            WHERE number <= (p.number + 31) / 32 * 32 AND released IS NOT NULL",
+            released_after!(level 1, "block >= (p.number + 31) / 32 AND block < (p.number + 1023) / 1024 * 32"),
+            released_after!(level 2, "block >= (p.number + 1023) / 1024 AND block < (p.number + 32767) / 32768 * 32"),
+            released_after!(
+                level 3,
+                "block >= (p.number + 32767) / 32768 AND block < (p.number + 1048575) / 1048576 * 32"
+            ),
+            released_after!(level 4, "block >= (p.number + 1048575) / 1048576")
+        )
+    };
+    (level $level:literal, $blocks:literal) => {
+        concat!(
+            " UNION ALL SELECT released, count, amount FROM release_nodes
+            WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = ",
+            $level,
+            " AND ",
+            $blocks
+        )
     };
 }
 

@@ -26,8 +26,8 @@ use sqlx::{Executor, PgConnection, query, query_scalar};
 
 use self::hosts::{BatchConnection, Hosts};
 use self::probe::Probe;
-use self::record::Committed;
 use super::rows::parse;
+use super::written::Committed;
 use super::{Batch, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};

@@ -19,6 +19,7 @@ use crate::domain::{
     Credit, CreditState, Currency, Decision, DecisionKind, Enrolment, Entry, EntryKind, Event, Lateness, Person,
     PersonId, Posting, Reason, ReleaseKind, Reversal, Status, Subject, SubjectKind, Timestamp, TrackingId,
 };
+use crate::store::written::Committed;
 
 /// Binds `rows` as one array; whether there were any. Without, nothing is bound.
 pub(super) fn bind<R: Row>(
@@ -53,12 +54,6 @@ impl<R: Row> Row for &R {
 pub(super) struct Listing<'a> {
     pub key: &'a DirectoryKey,
     pub person: PersonId,
-}
-
-/// A batch that commits.
-pub(super) struct Committed {
-    pub id: TrackingId,
-    pub at: Timestamp,
 }
 
 macro_rules! rows {

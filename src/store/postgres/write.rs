@@ -5,22 +5,17 @@ use sqlx::postgres::PgArguments;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::parts::{numbered, unfit};
-use super::record::{Committed, Listing, bind};
+use super::record::{Listing, bind};
 use super::store_error;
 use crate::decide::{Changes, IDEMPOTENCY_KEPT};
 use crate::store::StoreError;
+use crate::store::written::{Committed, Written};
 
 /// What is written to one table; `$0` stands for its rows.
 pub(super) struct Part {
     pub text: &'static str,
     /// Binds the rows; whether there are any.
     bind: fn(&Written<'_>, &mut PgArguments) -> Result<bool, BoxDynError>,
-}
-
-/// What is to be written, and under which batch it is committed, where it is.
-pub(super) struct Written<'a> {
-    changes: &'a Changes,
-    batch: Option<Committed>,
 }
 
 /// Adds the rows to a table.

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Column, Row, SqliteConnection};
 
 use super::rows::{
-    account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, event_row, json, person_row,
+    account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, event_row, listed, person_row,
 };
 use super::store_error;
 use super::text::Text;
@@ -196,28 +196,29 @@ const _: () = assert!(CANDIDATES == 512);
 
 /// Columns that take the same keys, a JSON array, each as its one parameter.
 struct Part {
-    keys: String,
+    /// If any are wanted.
+    keys: Option<String>,
     sql: &'static [&'static str],
 }
 
 fn parts(wanted: &Wanted) -> Result<[Part; 13], StoreError> {
     Ok([
-        Part { keys: json(&wanted.prefixes)?, sql: &[PREFIX] },
-        Part { keys: json(&wanted.accounts)?, sql: &[ACCOUNT] },
-        Part { keys: json(&wanted.directory)?, sql: &[PERSON_OF_KEY, ACCOUNT_OF_KEY] },
-        Part { keys: json(&wanted.persons)?, sql: &[PERSON, ACCOUNT_OF_PERSON] },
-        Part { keys: json(wanted_subjects(wanted))?, sql: &[SUBJECT, DUE_EVENT] },
-        Part { keys: json(&wanted.events)?, sql: &[EVENT] },
-        Part { keys: json(&wanted.authorizations)?, sql: &[AUTHORIZATION, COUNTED_EVENT] },
+        Part { keys: listed(&wanted.prefixes)?, sql: &[PREFIX] },
+        Part { keys: listed(&wanted.accounts)?, sql: &[ACCOUNT] },
+        Part { keys: listed(&wanted.directory)?, sql: &[PERSON_OF_KEY, ACCOUNT_OF_KEY] },
+        Part { keys: listed(&wanted.persons)?, sql: &[PERSON, ACCOUNT_OF_PERSON] },
+        Part { keys: listed(wanted_subjects(wanted))?, sql: &[SUBJECT, DUE_EVENT] },
+        Part { keys: listed(&wanted.events)?, sql: &[EVENT] },
+        Part { keys: listed(&wanted.authorizations)?, sql: &[AUTHORIZATION, COUNTED_EVENT] },
         Part {
-            keys: json(&wanted.unused)?,
+            keys: listed(&wanted.unused)?,
             sql: &[OPEN_UNUSED, OPEN_UNUSED_OF_RATE, EXPIRED_UNUSED, EXPIRED_UNUSED_OF_RATE],
         },
-        Part { keys: json(&wanted.credits)?, sql: &[CREDIT] },
-        Part { keys: json(&wanted.unreferenced)?, sql: &[UNREFERENCED_CREDIT] },
-        Part { keys: json(&wanted.ambiguous)?, sql: &[AMBIGUOUS] },
-        Part { keys: json(&wanted.enrolments)?, sql: &[ENROLMENT] },
-        Part { keys: json(&wanted.idempotency)?, sql: &[IDEMPOTENCY] },
+        Part { keys: listed(&wanted.credits)?, sql: &[CREDIT] },
+        Part { keys: listed(&wanted.unreferenced)?, sql: &[UNREFERENCED_CREDIT] },
+        Part { keys: listed(&wanted.ambiguous)?, sql: &[AMBIGUOUS] },
+        Part { keys: listed(&wanted.enrolments)?, sql: &[ENROLMENT] },
+        Part { keys: listed(&wanted.idempotency)?, sql: &[IDEMPOTENCY] },
     ])
 }
 
@@ -228,8 +229,8 @@ pub(super) async fn load(
     wanted: &Wanted,
 ) -> Result<Loaded, StoreError> {
     let mut columns = Vec::new();
-    for Part { keys, sql } in parts(wanted)?.into_iter().filter(|part| part.keys != "[]") {
-        let keys: Arc<str> = keys.into();
+    for Part { keys, sql } in parts(wanted)? {
+        let Some(keys) = keys.map(Arc::<str>::from) else { continue };
         for column in sql {
             columns.push(*column);
             text.bind(keys.clone())?;

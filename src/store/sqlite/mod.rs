@@ -24,15 +24,15 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
 
 use self::probe::Probe;
 use self::text::Text;
-use self::write::Committed;
 use self::writer::{Writer, Writing};
 use super::rows::parse;
+use super::written::Committed;
 use super::{Batch, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
@@ -93,8 +93,7 @@ impl SqliteStore {
             }
             error => StoreError::Unavailable(error.to_string()),
         })?;
-        first.close().await.map_err(store_error)?;
-        let writer = Writer::new(writing);
+        let writer = Writer::new(writing, first).await?;
         let probe = Probe::new(options.clone());
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)

@@ -12,6 +12,12 @@ pub(super) fn json<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<St
     String::from_utf8(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
+/// The same; `None` where there are none.
+pub(super) fn listed<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<Option<String>, StoreError> {
+    let mut rows = rows.into_iter().peekable();
+    if rows.peek().is_some() { json(rows).map(Some) } else { Ok(None) }
+}
+
 macro_rules! account_row {
     () => {
         "json_object('id', id, 'person', person, 'currency', currency, 'status', status, 'tier', tier,

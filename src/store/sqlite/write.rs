@@ -4,58 +4,43 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use serde::Serialize;
-
-use super::rows::json;
+use super::rows::listed;
 use super::text::Text;
 use crate::decide::Changes;
-use crate::domain::{Timestamp, TrackingId};
 use crate::store::StoreError;
-
-/// A batch that commits.
-#[derive(Serialize)]
-pub(super) struct Committed {
-    pub id: TrackingId,
-    pub at: Timestamp,
-}
-
-/// What is to be written, and under which batch it is committed, where it is.
-struct Written<'a> {
-    changes: &'a Changes,
-    batch: Option<Committed>,
-}
+use crate::store::written::{Committed, Written};
 
 /// Rows of one kind.
 struct Part {
     /// The view's column.
     name: &'static str,
     /// They stand in it as one JSON array.
-    rows: fn(&Written<'_>) -> Result<String, StoreError>,
+    rows: fn(&Written<'_>) -> Result<Option<String>, StoreError>,
     /// Writes them; `$rows` stands for the array.
     sql: &'static [&'static str],
 }
 
 const PARTS: &[Part] = &[
-    Part { name: "persons", rows: |written| json(written.changes.persons.values()), sql: &[PERSONS, DIRECTORY] },
-    Part { name: "accounts", rows: |written| json(written.changes.accounts.values()), sql: &[ACCOUNTS] },
-    Part { name: "subjects", rows: |written| json(written.changes.subjects.values()), sql: &[SUBJECTS] },
-    Part { name: "events", rows: |written| json(written.changes.events.values()), sql: &[EVENTS] },
-    Part { name: "release_nodes", rows: |written| json(written.changes.release_node_rows()), sql: &[RELEASE_NODES] },
+    Part { name: "persons", rows: |written| listed(written.changes.persons.values()), sql: &[PERSONS, DIRECTORY] },
+    Part { name: "accounts", rows: |written| listed(written.changes.accounts.values()), sql: &[ACCOUNTS] },
+    Part { name: "subjects", rows: |written| listed(written.changes.subjects.values()), sql: &[SUBJECTS] },
+    Part { name: "events", rows: |written| listed(written.changes.events.values()), sql: &[EVENTS] },
+    Part { name: "release_nodes", rows: |written| listed(written.changes.release_node_rows()), sql: &[RELEASE_NODES] },
     Part {
         name: "authorizations",
-        rows: |written| json(written.changes.authorizations.values()),
+        rows: |written| listed(written.changes.authorizations.values()),
         sql: &[AUTHORIZATIONS],
     },
-    Part { name: "credits", rows: |written| json(written.changes.credits.values()), sql: &[CREDITS] },
-    Part { name: "reversals", rows: |written| json(&written.changes.reversals), sql: &[REVERSALS] },
-    Part { name: "entries", rows: |written| json(&written.changes.entries), sql: &[ENTRIES] },
-    Part { name: "postings", rows: |written| json(&written.changes.postings), sql: &[POSTINGS] },
-    Part { name: "decisions", rows: |written| json(&written.changes.decisions), sql: &[DECISIONS] },
-    Part { name: "ambiguous", rows: |written| json(written.changes.ambiguous.values()), sql: &[AMBIGUOUS_CREDITS] },
-    Part { name: "enrolments", rows: |written| json(written.changes.enrolments.values()), sql: &[ENROLMENTS] },
-    Part { name: "account_changes", rows: |written| json(&written.changes.account_changes), sql: &[ACCOUNT_CHANGES] },
-    Part { name: "idempotency", rows: |written| json(written.changes.idempotency.values()), sql: &[IDEMPOTENCY] },
-    Part { name: "batches", rows: |written| json(&written.batch), sql: &[BATCH] },
+    Part { name: "credits", rows: |written| listed(written.changes.credits.values()), sql: &[CREDITS] },
+    Part { name: "reversals", rows: |written| listed(&written.changes.reversals), sql: &[REVERSALS] },
+    Part { name: "entries", rows: |written| listed(&written.changes.entries), sql: &[ENTRIES] },
+    Part { name: "postings", rows: |written| listed(&written.changes.postings), sql: &[POSTINGS] },
+    Part { name: "decisions", rows: |written| listed(&written.changes.decisions), sql: &[DECISIONS] },
+    Part { name: "ambiguous", rows: |written| listed(written.changes.ambiguous.values()), sql: &[AMBIGUOUS_CREDITS] },
+    Part { name: "enrolments", rows: |written| listed(written.changes.enrolments.values()), sql: &[ENROLMENTS] },
+    Part { name: "account_changes", rows: |written| listed(&written.changes.account_changes), sql: &[ACCOUNT_CHANGES] },
+    Part { name: "idempotency", rows: |written| listed(written.changes.idempotency.values()), sql: &[IDEMPOTENCY] },
+    Part { name: "batches", rows: |written| listed(&written.batch), sql: &[BATCH] },
 ];
 
 /// Makes the view and its triggers, on a connection that is to write.
@@ -79,8 +64,7 @@ pub(super) fn add(text: &mut Text, changes: &Changes, batch: Option<Committed>) 
     let written = Written { changes, batch };
     text.add(&WRITE);
     for part in PARTS {
-        let rows = (part.rows)(&written)?;
-        text.bind((rows != "[]").then_some(rows))?;
+        text.bind((part.rows)(&written)?)?;
     }
     Ok(())
 }

@@ -23,15 +23,16 @@ pub(super) struct Writer {
 #[derive(Debug)]
 enum Slot {
     Idle(SqliteConnection),
-    /// It was not handed back, or there was none yet.
+    /// It was not handed back.
     Gone,
     Closed,
 }
 
 impl Writer {
-    /// Connects when first asked.
-    pub(super) fn new(options: SqliteConnectOptions) -> Self {
-        Self { options, slot: Arc::new(Mutex::new(Slot::Gone)) }
+    /// Begins with the connection `first`, which has these options too.
+    pub(super) async fn new(options: SqliteConnectOptions, first: SqliteConnection) -> Result<Self, StoreError> {
+        let first = prepared(first).await?;
+        Ok(Self { options, slot: Arc::new(Mutex::new(Slot::Idle(first))) })
     }
 
     /// Waits until nobody else has the connection.
@@ -39,19 +40,13 @@ impl Writer {
         let mut slot = self.slot.clone().lock_owned().await;
         let connection = match std::mem::replace(&mut *slot, Slot::Gone) {
             Slot::Idle(connection) => connection,
-            Slot::Gone => self.connect().await.map_err(store_error)?,
+            Slot::Gone => prepared(self.options.connect().await.map_err(store_error)?).await?,
             Slot::Closed => {
                 *slot = Slot::Closed;
                 return Err(StoreError::Unavailable("the store was closed".to_owned()));
             }
         };
         Ok(Writing { connection, slot })
-    }
-
-    async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
-        let mut connection = self.options.connect().await?;
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(write::VIEW.as_str()))).await?;
-        Ok(connection)
     }
 
     pub(super) async fn close(&self) {
@@ -62,6 +57,12 @@ impl Writer {
             tracing::debug!(%error, "the writer's connection was not closed in order");
         }
     }
+}
+
+/// One that batches can be written on.
+async fn prepared(mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(write::VIEW.as_str()))).await.map_err(store_error)?;
+    Ok(connection)
 }
 
 /// The connection, and with it the right to write.
