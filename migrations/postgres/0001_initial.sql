@@ -68,9 +68,18 @@ CREATE TABLE subjects (
 CREATE VIEW series AS
 SELECT s.kind, s.key, h.key AS currency, (h.value ->> 'events')::bigint AS events,
     (h.value ->> 'amount')::bigint AS amount,
-    coalesce(h.value -> 'released', '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},'
-        '"always":{"count":0,"amount":0}}'::jsonb) AS released
+    '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}'::jsonb
+        || coalesce(h.value -> 'released', '{}') AS released,
+    coalesce(h.value -> 'starts', '[]') AS starts
 FROM subjects s, jsonb_each(s.series) h;
+
+-- What it had counted up to the start of each window that it was last counted over.
+CREATE VIEW window_starts AS
+SELECT s.kind, s.key, s.currency, (w.value ->> 'upto')::bigint AS upto, (w.value ->> 'events')::bigint AS events,
+    (w.value ->> 'amount')::bigint AS amount,
+    '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}'::jsonb
+        || coalesce(w.value -> 'released', '{}') AS released
+FROM series s, jsonb_array_elements(s.starts) w;
 
 -- In the order of time, which is that of their numbers: a window's start is found, and an event appended, in one tree. The
 -- key's index holds all that is summed: the events of one account lie far apart in the table.

@@ -65,9 +65,18 @@ CREATE TABLE subjects (
 -- What each subject has counted in each currency, a row for each.
 CREATE VIEW series AS
 SELECT s.kind, s.key, h.key AS currency, h.value ->> 'events' AS events, h.value ->> 'amount' AS amount,
-    coalesce(h.value -> 'released', json('{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},'
-        || '"always":{"count":0,"amount":0}}')) AS released
+    json_patch('{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}',
+        coalesce(h.value -> 'released', '{}')) AS released,
+    coalesce(h.value -> 'starts', '[]') AS starts
 FROM subjects s, json_each(s.series) h;
+
+-- What it had counted up to the start of each window that it was last counted over.
+CREATE VIEW window_starts AS
+SELECT s.kind, s.key, s.currency, w.value ->> 'upto' AS upto, w.value ->> 'events' AS events,
+    w.value ->> 'amount' AS amount,
+    json_patch('{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}',
+        coalesce(w.value -> 'released', '{}')) AS released
+FROM series s, json_each(s.starts) w;
 
 -- In the order of time, which is that of their numbers: a window's start is found, and an event appended, in one tree.
 CREATE TABLE events (

@@ -36,7 +36,8 @@ pub use lock::{Lock, LockKind, Locked, PutBack};
 pub use outcome::Outcome;
 pub use state::{Missing, State};
 pub use wanted::{
-    CANDIDATES, IdempotencyKey, IdempotencyRecord, Loaded, PrefixEnd, PrefixKey, UnreferencedKey, UnusedKey, Wanted,
+    CANDIDATES, IdempotencyKey, IdempotencyRecord, Loaded, PrefixEnd, PrefixKey, ReleasedAround, UnreferencedKey,
+    UnusedKey, Wanted,
 };
 
 /// How long a first answer is kept for its `Idempotency-Key` (decision 6).

@@ -1,6 +1,6 @@
 //! Dating a command, giving back what is due, counting what is approved.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::Field;
 use super::outcome::Outcome;
@@ -8,7 +8,7 @@ use super::{Context, Lock, Missing, State};
 use crate::domain::person::SenderKey;
 use crate::domain::{
     Account, AccountId, Authorization, AuthorizationState, Counted, Currency, Event, EventRef, ReleaseKind, SeriesKey,
-    SubjectKey, SubjectKind, Timestamp, TrackingId,
+    SubjectKey, SubjectKind, Timestamp, TrackingId, WindowStart,
 };
 use crate::rules::{Case, Counters, Judgement};
 
@@ -110,13 +110,21 @@ pub fn counted_in(account: &Account, places: &[EventRef]) -> BTreeSet<SubjectKey
 
 /// Runs the rules.
 pub fn judge(context: &Context, state: &mut State, parties: &Parties, case: &Case<'_>) -> Result<Judgement, Missing> {
-    context.rules.judge(case, context.policy.missing_sender, &mut LoadedCounters { state, parties })
+    let mut counters = LoadedCounters { state, parties, starts: BTreeMap::new() };
+    let judgement = context.rules.judge(case, context.policy.missing_sender, &mut counters)?;
+    let LoadedCounters { state, starts, .. } = counters;
+    for (series, starts) in starts {
+        state.keep_starts(&series, starts.into_values().collect());
+    }
+    Ok(judgement)
 }
 
 /// Answers the rules from the state.
 struct LoadedCounters<'a> {
     state: &'a mut State,
     parties: &'a Parties,
+    /// Where the windows began that were counted.
+    starts: BTreeMap<SeriesKey, BTreeMap<Timestamp, WindowStart>>,
 }
 
 impl Counters<Missing> for LoadedCounters<'_> {
@@ -126,7 +134,11 @@ impl Counters<Missing> for LoadedCounters<'_> {
         };
         let series = SeriesKey { subject: subject.clone(), currency };
         let total = self.state.series(&series)?.total();
-        Ok(total.since(self.state.prefix(&series, from)?))
+        let before = self.state.prefix(&series, from)?;
+        if before.events.count > 0 {
+            self.starts.entry(series).or_default().insert(from, WindowStart::new(from, before));
+        }
+        Ok(total.since(before))
     }
 
     fn currencies(&mut self, per: SubjectKind) -> Result<Vec<Currency>, Missing> {

@@ -53,8 +53,16 @@ pub struct PrefixKey {
 pub struct PrefixEnd {
     /// All events of the prefix.
     pub events: Tally,
-    /// How much was released of the events that come after it.
-    pub released_after: Released,
+    pub released: ReleasedAround,
+}
+
+/// How much was released on one side of a prefix's end: stores find the one or the other sooner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReleasedAround {
+    /// Of the events of the prefix.
+    Before(Released),
+    /// Of the events that come after it.
+    After(Released),
 }
 
 /// Authorizations that an unreferenced credit may use: the oldest open ones, and the oldest expired ones whose deadline

@@ -29,5 +29,7 @@ pub use number::JsonNumber;
 pub use person::{Address, Document, DocumentType, Gender, Person, PersonalData};
 pub use policy::Policy;
 pub use reason::Reason;
-pub use subject::{Counted, Event, EventRef, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, SubjectKind, Tally};
+pub use subject::{
+    Counted, Event, EventRef, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, SubjectKind, Tally, WindowStart,
+};
 pub use time::{Span, Timestamp};

@@ -3,7 +3,8 @@
 //! A *subject* (an account, a sender, a receiver) has one *series* of counted events per currency. Events are numbered
 //! from 1 in the order of their time and carry running totals, so a window's sum is the difference of two rows. What was
 //! given back since (a *release*) takes effect at the counted event's own place in the series: partial sums in a tree over
-//! the event's number ([`tree`]) tell how much was released of all that comes after an event, by kind.
+//! the event's number ([`tree`]) tell how much was released of all that comes after an event, by kind. A series also keeps
+//! where the windows began that it was last counted over ([`WindowStart`]): the next ones begin a few events later.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -79,6 +80,10 @@ pub struct Tally {
 }
 
 impl Tally {
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     pub fn one(amount: i64) -> Self {
         Self { count: 1, amount }
     }
@@ -101,7 +106,7 @@ pub struct SeriesKey {
 }
 
 /// The head of a series: how many events it has, their sum, and how much of all that was released, by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Series {
     /// Number of the latest event; they start at 1.
     pub events: i64,
@@ -110,12 +115,37 @@ pub struct Series {
     /// Left out of the row while nothing was.
     #[serde(default, skip_serializing_if = "Released::is_nothing")]
     pub released: Released,
+    /// Of the windows that were counted last. None while nothing was released: then their sums are differences of two rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<WindowStart>,
 }
 
 impl Series {
     /// Everything counted so far, releases included.
     pub fn total(&self) -> Counted {
         Counted { events: Tally { count: self.events, amount: self.amount }, released: self.released }
+    }
+}
+
+/// Where a window began that was counted, and what lay before it. Releases since are taken into account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowStart {
+    /// The window holds what came after this moment.
+    pub upto: Timestamp,
+    /// Number of the last event before it.
+    pub events: i64,
+    /// Sum of the amounts of all events before it, minor units.
+    pub amount: i64,
+    /// How much was released of the events before it.
+    #[serde(default, skip_serializing_if = "Released::is_nothing")]
+    pub released: Released,
+}
+
+impl WindowStart {
+    /// `before` is all that came up to and including `upto`.
+    pub fn new(upto: Timestamp, before: Counted) -> Self {
+        let Counted { events: Tally { count, amount }, released } = before;
+        Self { upto, events: count, amount, released }
     }
 }
 
@@ -144,9 +174,13 @@ impl ReleaseKind {
 
 /// Released tallies by kind. An event is in one kind at most; a later release moves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Released {
+    #[serde(skip_serializing_if = "Tally::is_nothing")]
     pub expiry: Tally,
+    #[serde(skip_serializing_if = "Tally::is_nothing")]
     pub reversal: Tally,
+    #[serde(skip_serializing_if = "Tally::is_nothing")]
     pub always: Tally,
 }
 
@@ -169,6 +203,25 @@ impl Released {
             ReleaseKind::Reversal => &mut self.reversal,
             ReleaseKind::Always => &mut self.always,
         }
+    }
+
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            expiry: self.expiry.plus(other.expiry),
+            reversal: self.reversal.plus(other.reversal),
+            always: self.always.plus(other.always),
+        }
+    }
+
+    /// Moves one event of `amount` minor units from one kind to another.
+    pub fn reassign(&mut self, amount: i64, from: Option<ReleaseKind>, to: ReleaseKind) {
+        let tally = Tally::one(amount);
+        if let Some(from) = from {
+            let released = self.of_mut(from);
+            *released = released.minus(tally);
+        }
+        let released = self.of_mut(to);
+        *released = released.plus(tally);
     }
 
     pub fn minus(self, other: Self) -> Self {

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::decide::{Loaded, PrefixEnd, PrefixKey, Wanted};
+use crate::decide::{Loaded, PrefixEnd, PrefixKey, ReleasedAround, Wanted};
 use crate::domain::subject::Released;
 use crate::domain::{ReleaseKind, SeriesKey, SubjectKey, Tally, Timestamp};
 
@@ -76,15 +76,23 @@ struct PrefixRow {
     upto: Timestamp,
     #[serde(flatten)]
     events: Tally,
-    released_after: Vec<(ReleaseKind, i64, i64)>,
+    /// What was released up to the nearest start of a window that the series keeps.
+    kept: Option<Released>,
+    /// What was released between that start and the end of the prefix; without such a start, all that was released after it.
+    released: Vec<(ReleaseKind, i64, i64)>,
 }
 
 impl PrefixRow {
     fn into_prefix(self) -> (PrefixKey, PrefixEnd) {
-        let mut released_after = Released::default();
-        for (kind, count, amount) in self.released_after {
-            *released_after.of_mut(kind) = Tally { count, amount };
+        let mut released = Released::default();
+        for (kind, count, amount) in self.released {
+            let of_kind = released.of_mut(kind);
+            *of_kind = of_kind.plus(Tally { count, amount });
         }
-        (PrefixKey { series: self.series, upto: self.upto }, PrefixEnd { events: self.events, released_after })
+        let released = match self.kept {
+            Some(kept) => ReleasedAround::Before(kept.plus(released)),
+            None => ReleasedAround::After(released),
+        };
+        (PrefixKey { series: self.series, upto: self.upto }, PrefixEnd { events: self.events, released })
     }
 }

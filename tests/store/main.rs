@@ -240,6 +240,11 @@ async fn an_audit_names_what_is_wrong_and_no_sender() {
             "UPDATE subjects SET series = '{\"MXN\":{\"events\":1,\"amount\":8}}' WHERE kind = 'sender'",
             "each series' count",
         ),
+        (
+            "UPDATE subjects SET series = '{\"MXN\":{\"events\":1,\"amount\":300,\
+             \"starts\":[{\"upto\":60,\"events\":1,\"amount\":299}]}}' WHERE kind = 'sender'",
+            "each series' count",
+        ),
         ("UPDATE events SET released = 'Expiry' WHERE number = 3", "each series' count"),
         ("UPDATE subjects SET series = '{}' WHERE kind = 'sender'", "each series' count"),
         ("UPDATE release_nodes SET count = count + 1 WHERE level = 3", "each node of a release tree"),

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::{Missing, Release, State};
 use crate::decide::changes::NodeKey;
 use crate::decide::lock::Lock;
-use crate::decide::wanted::PrefixKey;
+use crate::decide::wanted::{PrefixEnd, PrefixKey, ReleasedAround};
 use crate::domain::subject::tree;
 use crate::domain::{
     Counted, Currency, Event, EventRef, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, Tally, Timestamp,
+    WindowStart,
 };
 
 impl State {
@@ -72,7 +73,7 @@ impl State {
     pub fn series(&mut self, key: &SeriesKey) -> Result<Series, Missing> {
         self.require_subject(&key.subject)?;
         let head = self.subject(&key.subject).and_then(|subject| subject.series.get(&key.currency));
-        Ok(head.copied().unwrap_or_default())
+        Ok(head.cloned().unwrap_or_default())
     }
 
     /// The currencies in which `subject` was ever counted.
@@ -91,18 +92,22 @@ impl State {
 
     /// Everything that `series` had counted up to and including `upto`.
     pub fn prefix(&mut self, series: &SeriesKey, upto: Timestamp) -> Result<Counted, Missing> {
-        let head = self.series(series)?;
-        if head.events == 0 {
+        if self.series(series)?.events == 0 {
             return Ok(Counted::default());
         }
         let stored = self.subjects.get(&series.subject).and_then(|subject| subject.series.get(&series.currency));
-        let stored = stored.copied().unwrap_or_default();
-        let mut counted = if stored.events == 0 {
+        let stored = stored.map(Series::total).unwrap_or_default();
+        let mut counted = if stored.events.count == 0 {
             Counted::default()
         } else {
             let key = PrefixKey { series: series.clone(), upto };
             match self.prefixes.get(&key) {
-                Some(end) => Counted { events: end.events, released: stored.released.minus(end.released_after) },
+                Some(PrefixEnd { events, released: ReleasedAround::Before(released) }) => {
+                    Counted { events: *events, released: *released }
+                }
+                Some(PrefixEnd { events, released: ReleasedAround::After(released) }) => {
+                    Counted { events: *events, released: stored.released.minus(*released) }
+                }
                 None if self.known.prefixes.contains(&key) => Counted::default(),
                 None => {
                     self.wanted.prefixes.insert(key);
@@ -113,21 +118,23 @@ impl State {
         let last_place = EventRef { series: series.clone(), at: upto, number: i64::MAX };
         let changed = self.overlay.changes.events.range(..=last_place).next_back().map(|(_, event)| event);
         // Else it is one that was counted before, which the batch has given back or settled.
-        if let Some(made_now) = changed.filter(|event| event.series == *series && event.number > stored.events) {
+        if let Some(made_now) = changed.filter(|event| event.series == *series && event.number > stored.events.count) {
             counted.events = Tally { count: made_now.number, amount: made_now.running };
         }
         for release in self.overlay.releases.get(series).into_iter().flatten() {
             if release.number <= counted.events.count {
-                let tally = Tally::one(release.amount);
-                if let Some(from) = release.from {
-                    let kind = counted.released.of_mut(from);
-                    *kind = kind.minus(tally);
-                }
-                let kind = counted.released.of_mut(release.to);
-                *kind = kind.plus(tally);
+                counted.released.reassign(release.amount, release.from, release.to);
             }
         }
         Ok(counted)
+    }
+
+    /// Keeps where the windows begin that `series` was just counted over; its subject has been dated by now.
+    pub fn keep_starts(&mut self, series: &SeriesKey, starts: Vec<WindowStart>) {
+        let head = self.changed_subject(&series.subject).series.get_mut(&series.currency);
+        if let Some(head) = head.filter(|head| !head.released.is_nothing()) {
+            head.starts = starts;
+        }
     }
 
     /// Counts one transaction. The caller has made sure that the running sum fits.
@@ -166,13 +173,13 @@ impl State {
         let tally = Tally::one(event.amount);
         let from = event.released;
         if from != Some(kind) {
+            head.released.reassign(event.amount, from, kind);
+            for start in head.starts.iter_mut().filter(|start| event.number <= start.events) {
+                start.released.reassign(event.amount, from, kind);
+            }
             if let Some(from) = from {
-                let released = head.released.of_mut(from);
-                *released = released.minus(tally);
                 self.add_to_tree(&event, from, Tally::default().minus(tally));
             }
-            let released = head.released.of_mut(kind);
-            *released = released.plus(tally);
             self.add_to_tree(&event, kind, tally);
             let release = Release { number: event.number, amount: event.amount, from, to: kind };
             self.overlay.releases.entry(event.series.clone()).or_default().push(release);

@@ -87,14 +87,25 @@ pub(super) const PARTS: &[Part] = &[
         keys: |wanted| keys(&wanted.prefixes),
         text: concat!(
             "WITH prefix_end AS (
-                SELECT w.kind, w.key, w.currency, w.upto, e.at, e.number, e.running
+                SELECT w.kind, w.key, w.currency, w.upto, e.at, e.number, e.running, kept.upto AS kept_upto, kept.released
                 FROM json_to_recordset($0::json) AS w (kind text, key text, currency text, upto bigint)
                 CROSS JOIN LATERAL (
                     SELECT at, number, running FROM events
                     WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at <= w.upto
-                    ORDER BY at DESC, number DESC LIMIT 1) e)
+                    ORDER BY at DESC, number DESC LIMIT 1) e
+                LEFT JOIN LATERAL (
+                    SELECT (start ->> 'upto')::bigint AS upto, coalesce(start -> 'released', '{}') AS released
+                    FROM (SELECT series FROM subjects WHERE kind = w.kind AND key = w.key LIMIT 1) s
+                    CROSS JOIN jsonb_array_elements(s.series -> w.currency -> 'starts') start
+                    WHERE (start ->> 'upto')::bigint <= w.upto AND (start ->> 'events')::bigint >= e.number - 32
+                    ORDER BY 1 DESC LIMIT 1) kept ON true)
             SELECT 'prefix', json_build_object('kind', p.kind, 'key', p.key, 'currency', p.currency, 'upto', p.upto,
-                'count', p.number, 'amount', p.running, 'released_after', CASE WHEN EXISTS (
+                'count', p.number, 'amount', p.running, 'kept', p.released, 'released', CASE
+                    WHEN p.kept_upto IS NOT NULL THEN (
+                        SELECT coalesce(json_agg(json_build_array(released, 1, amount)), '[]') FROM events
+                        WHERE kind = p.kind AND key = p.key AND currency = p.currency
+                            AND at > p.kept_upto AND at <= p.upto AND released IS NOT NULL)
+                    WHEN EXISTS (
                         SELECT FROM release_nodes WHERE kind = p.kind AND key = p.key AND currency = p.currency)
                     THEN (
                         SELECT coalesce(json_agg(json_build_array(released, count, amount)), '[]') FROM (

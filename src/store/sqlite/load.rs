@@ -34,7 +34,11 @@ const PREFIX: &str = concat!(
             w.value ->> 'upto' AS upto
         FROM jsonb_each(?) w),
     prefix_end AS (
-        SELECT p.kind, p.key, p.currency, p.upto, e.at, e.number, e.running
+        SELECT p.kind, p.key, p.currency, p.upto, e.at, e.number, e.running, (
+                SELECT start.value FROM subjects s, jsonb_each(s.series -> p.currency -> 'starts') start
+                WHERE s.kind = p.kind AND s.key = p.key
+                    AND start.value ->> 'upto' <= p.upto AND start.value ->> 'events' >= e.number - 32
+                ORDER BY start.value ->> 'upto' DESC LIMIT 1) AS kept
         FROM prefix p CROSS JOIN events e
             ON e.kind = p.kind AND e.key = p.key AND e.currency = p.currency AND (e.at, e.number) = (
                 SELECT at, number FROM events
@@ -42,14 +46,19 @@ const PREFIX: &str = concat!(
                 ORDER BY at DESC, number DESC LIMIT 1))
     SELECT json_group_array(
         json_object('kind', p.kind, 'key', p.key, 'currency', p.currency, 'upto', p.upto,
-            'count', p.number, 'amount', p.running, 'released_after', json(iif(
-                EXISTS (SELECT 1 FROM release_nodes WHERE kind = p.kind AND key = p.key AND currency = p.currency),
-                (SELECT json_group_array(json_array(released, count, amount)) FROM (
+            'count', p.number, 'amount', p.running,
+            'kept', iif(p.kept IS NULL, NULL, json(coalesce(p.kept -> 'released', '{}'))), 'released', json(CASE
+                WHEN p.kept IS NOT NULL THEN (
+                    SELECT json_group_array(json_array(released, 1, amount)) FROM events
+                    WHERE kind = p.kind AND key = p.key AND currency = p.currency
+                        AND at > p.kept ->> 'upto' AND at <= p.upto AND released IS NOT NULL)
+                WHEN EXISTS (SELECT 1 FROM release_nodes WHERE kind = p.kind AND key = p.key AND currency = p.currency)
+                THEN (SELECT json_group_array(json_array(released, count, amount)) FROM (
                     SELECT released, sum(count) AS count, sum(amount) AS amount FROM (",
     released_after!(),
     ")
-                    GROUP BY released)),
-                '[]'))))
+                    GROUP BY released))
+                ELSE '[]' END)))
     FROM prefix_end p) AS prefix"
 );
 

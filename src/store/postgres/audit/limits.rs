@@ -20,11 +20,12 @@ pub(super) const CHECKS: &[Check] = &[
         ),
     },
     Check {
-        claim: "each series' count, sum and released tallies equal a recount of its events",
-        checked: "SELECT count(*) FROM series",
+        claim: "each series' count, sum and released tallies, and those before each window's start that it keeps, equal a recount of its events",
+        checked: "SELECT (SELECT count(*) FROM series) + (SELECT count(*) FROM window_starts)",
         offenders: Offenders::OfSubjects(
-            "SELECT kind, key, currency || ' says ' || said || ', its events say ' || recounted
-             FROM (SELECT s.kind, s.key, s.currency,
+            "SELECT kind, key, currency || coalesce(' up to ' || upto || ' us', '') || ' says ' || said
+                 || ', its events say ' || recounted
+             FROM (SELECT s.kind, s.key, s.currency, s.upto,
                        s.events || ' events of ' || s.amount || '; released on expiry '
                        || (s.released #>> '{expiry,count}') || ' of ' || (s.released #>> '{expiry,amount}')
                        || ', on reversal '
@@ -38,9 +39,12 @@ pub(super) const CHECKS: &[Check] = &[
                        || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Reversal'), 0) || ', always '
                        || count(*) FILTER (WHERE e.released = 'Always') || ' of '
                        || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Always'), 0) AS recounted
-                   FROM series s LEFT JOIN events e
-                       ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency
-                   GROUP BY s.kind, s.key, s.currency, s.events, s.amount, s.released) compared
+                   FROM (SELECT kind, key, currency, NULL::bigint AS upto, events, amount, released FROM series
+                         UNION ALL
+                         SELECT kind, key, currency, upto, events, amount, released FROM window_starts) s
+                   LEFT JOIN events e ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency
+                       AND (s.upto IS NULL OR e.at <= s.upto)
+                   GROUP BY s.kind, s.key, s.currency, s.upto, s.events, s.amount, s.released) compared
              WHERE said IS DISTINCT FROM recounted
              UNION ALL
              SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' belongs to no series'
