@@ -50,9 +50,9 @@ const READERS: u32 = 4;
 /// file again and again.
 const WRITER_CACHE: &str = "-24576";
 
-/// Pages of the write-ahead log that are moved into the file at once: 16 MiB. A page that many batches change is then
+/// Pages of the write-ahead log that are moved into the file at once: 8 MiB. A page that many batches change is then
 /// moved once, and the two fsyncs that it takes are rare.
-const CHECKPOINT_EVERY: &str = "4000";
+const CHECKPOINT_EVERY: &str = "2000";
 
 /// The embedded store.
 #[derive(Debug, Clone)]
