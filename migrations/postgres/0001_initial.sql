@@ -70,7 +70,7 @@ SELECT s.kind, s.key, h.key AS currency, (h.value ->> 'events')::bigint AS event
     (h.value ->> 'amount')::bigint AS amount,
     '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}'::jsonb
         || coalesce(h.value -> 'released', '{}') AS released,
-    coalesce(h.value -> 'starts', '[]') AS starts
+    h.value -> 'open' AS open, coalesce(h.value -> 'starts', '[]') AS starts
 FROM subjects s, jsonb_each(s.series) h;
 
 -- What it had counted up to the start of each window that it was last counted over.
@@ -96,7 +96,6 @@ CREATE TABLE events (
     released      text COLLATE "C",
     PRIMARY KEY (kind, key, currency, at, number) INCLUDE (amount, running, released)
 );
-CREATE INDEX events_due ON events (kind, key, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX events_overdue ON events (due_at) WHERE due_at IS NOT NULL;
 
 -- How much was released in each block of events: see domain/subject.rs.
@@ -126,8 +125,8 @@ CREATE TABLE authorizations (
     credit        uuid,
     bound_credit  uuid
 );
-CREATE INDEX authorizations_unused ON authorizations (account, amount, currency, state, at, id)
-    WHERE state IN ('Open', 'Expired');
+-- Open ones are found by their account's events; most are used up before they expire.
+CREATE INDEX authorizations_expired ON authorizations (account, amount, currency, at) WHERE state = 'Expired';
 
 CREATE TABLE credits (
     id              uuid PRIMARY KEY,

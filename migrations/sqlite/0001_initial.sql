@@ -67,7 +67,7 @@ CREATE VIEW series AS
 SELECT s.kind, s.key, h.key AS currency, h.value ->> 'events' AS events, h.value ->> 'amount' AS amount,
     json_patch('{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}',
         coalesce(h.value -> 'released', '{}')) AS released,
-    coalesce(h.value -> 'starts', '[]') AS starts
+    h.value -> 'open' AS open, coalesce(h.value -> 'starts', '[]') AS starts
 FROM subjects s, json_each(s.series) h;
 
 -- What it had counted up to the start of each window that it was last counted over.
@@ -92,7 +92,6 @@ CREATE TABLE events (
     released      TEXT,
     PRIMARY KEY (kind, key, currency, at, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX events_due ON events (kind, key, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX events_overdue ON events (due_at) WHERE due_at IS NOT NULL;
 
 -- How much was released in each block of events: see domain/subject.rs.
@@ -122,8 +121,8 @@ CREATE TABLE authorizations (
     credit        TEXT,
     bound_credit  TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX authorizations_unused ON authorizations (account, amount, currency, state, at)
-    WHERE state IN ('Open', 'Expired');
+-- Open ones are found by their account's events; most are used up before they expire.
+CREATE INDEX authorizations_expired ON authorizations (account, amount, currency, at) WHERE state = 'Expired';
 
 CREATE TABLE credits (
     id              TEXT PRIMARY KEY,

@@ -67,15 +67,15 @@ impl Request {
 
 impl Wanted {
     /// What `requests` name outright.
-    pub fn for_requests(context: &Context, requests: &[Request], horizon: Timestamp) -> Self {
+    pub fn for_requests(context: &Context, requests: &[Request]) -> Self {
         let mut wanted = Self::default();
         for request in requests {
-            wanted.name(context, request, horizon);
+            wanted.name(context, request);
         }
         wanted
     }
 
-    fn name(&mut self, context: &Context, request: &Request, horizon: Timestamp) {
+    fn name(&mut self, context: &Context, request: &Request) {
         if let Some(claim) = &request.idempotency {
             self.idempotency.insert(IdempotencyKey { path: claim.path.clone(), key: claim.key.clone() });
         }
@@ -83,7 +83,7 @@ impl Wanted {
             if subject.kind == SubjectKind::Account {
                 self.accounts.insert(AccountId::new(&subject.key));
             }
-            self.subjects.insert(subject, horizon);
+            self.subjects.insert(subject);
         }
         match &request.command {
             Command::Authorize(call) => {

@@ -36,8 +36,8 @@ pub use lock::{Lock, LockKind, Locked, PutBack};
 pub use outcome::Outcome;
 pub use state::{Missing, State};
 pub use wanted::{
-    CANDIDATES, IdempotencyKey, IdempotencyRecord, Loaded, PrefixEnd, PrefixKey, ReleasedAround, UnreferencedKey,
-    UnusedKey, Wanted,
+    CANDIDATES, DueRange, IdempotencyKey, IdempotencyRecord, Loaded, PrefixEnd, PrefixKey, ReleasedAround,
+    UnreferencedKey, UnusedKey, Wanted,
 };
 
 /// How long a first answer is kept for its `Idempotency-Key` (decision 6).

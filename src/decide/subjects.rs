@@ -48,6 +48,7 @@ fn expire(state: &mut State, subject: &SubjectKey, now: Timestamp) -> Result<usi
         }
         state.release(event, ReleaseKind::Expiry)?;
     }
+    state.find_next_due(subject, now);
     Ok(released)
 }
 
@@ -173,6 +174,9 @@ pub fn count(
         };
         head.events += 1;
         head.amount = running;
+        if let Some(due_at) = transaction.due_at {
+            head.opened(transaction.at, due_at);
+        }
         counted.push((series, head));
     }
     let places = counted.into_iter().map(|(series, head)| {
@@ -195,7 +199,7 @@ pub fn count(
 pub fn keep_counted(state: &mut State, authorization: &Authorization) -> Result<(), Missing> {
     for event in state.events(&authorization.counted)? {
         if event.due_at.is_some() {
-            state.settle_due(event);
+            state.close(event)?;
         }
     }
     Ok(())

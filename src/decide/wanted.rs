@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::lock::Lock;
 use super::outcome::Outcome;
 use crate::domain::person::DirectoryKey;
-use crate::domain::subject::Released;
+use crate::domain::subject::{Earliest, Released};
 use crate::domain::{
     Account, AccountId, AmbiguousCredit, Authorization, Credit, Currency, Enrolment, Event, EventRef, Person, PersonId,
     SeriesKey, Subject, SubjectKey, Tally, Timestamp, TrackingId,
@@ -22,8 +22,9 @@ pub struct Wanted {
     pub directory: BTreeSet<DirectoryKey>,
     /// These persons themselves, with their keys and their accounts.
     pub persons: BTreeSet<PersonId>,
-    /// Subjects, and what is due there up to the given moment.
-    pub subjects: BTreeMap<SubjectKey, Timestamp>,
+    pub subjects: BTreeSet<SubjectKey>,
+    /// What is due of series that have something due.
+    pub due: BTreeMap<SeriesKey, DueRange>,
     /// What a series had counted up to and including the given moment.
     pub prefixes: BTreeSet<PrefixKey>,
     pub events: BTreeSet<EventRef>,
@@ -38,6 +39,24 @@ pub struct Wanted {
     pub idempotency: BTreeSet<IdempotencyKey>,
     /// What the batch must have to itself before anything is loaded.
     pub locks: BTreeSet<Lock>,
+}
+
+/// Open events, none of them before `from`, that are due at or before `until`; and the earliest of those that are not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueRange {
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
+impl DueRange {
+    fn or_wider(self, other: Self) -> Self {
+        Self { from: self.from.min(other.from), until: self.until.max(other.until) }
+    }
+
+    /// Whether all that `other` holds is in this one.
+    pub(super) fn covers(self, other: Self) -> bool {
+        self.or_wider(other) == self
+    }
 }
 
 /// A moment in a series.
@@ -119,9 +138,10 @@ impl Wanted {
         self.accounts.append(&mut other.accounts);
         self.directory.append(&mut other.directory);
         self.persons.append(&mut other.persons);
-        for (subject, until) in other.subjects {
-            let known = self.subjects.entry(subject).or_insert(until);
-            *known = (*known).max(until);
+        self.subjects.append(&mut other.subjects);
+        for (series, range) in other.due {
+            let known = self.due.entry(series).or_insert(range);
+            *known = known.or_wider(range);
         }
         self.prefixes.append(&mut other.prefixes);
         self.events.append(&mut other.events);
@@ -142,8 +162,10 @@ pub struct Loaded {
     pub accounts: Vec<Account>,
     pub persons: Vec<Person>,
     pub subjects: Vec<Subject>,
-    /// Events asked for, events due on the subjects asked for, and those of the authorizations asked for.
+    /// Events asked for, those that are due, and those of the authorizations asked for.
     pub events: Vec<Event>,
+    /// Of series that were asked for what is due: what is open there and due later.
+    pub due_later: Vec<(SeriesKey, Earliest)>,
     pub prefixes: Vec<(PrefixKey, PrefixEnd)>,
     /// Authorizations asked for, and those that an [`UnusedKey`] found.
     pub authorizations: Vec<Authorization>,

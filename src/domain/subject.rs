@@ -115,6 +115,9 @@ pub struct Series {
     /// Left out of the row while nothing was.
     #[serde(default, skip_serializing_if = "Released::is_nothing")]
     pub released: Released,
+    /// What of it still waits for its credit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<Open>,
     /// Of the windows that were counted last. None while nothing was released: then their sums are differences of two rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub starts: Vec<WindowStart>,
@@ -124,6 +127,40 @@ impl Series {
     /// Everything counted so far, releases included.
     pub fn total(&self) -> Counted {
         Counted { events: Tally { count: self.events, amount: self.amount }, released: self.released }
+    }
+
+    /// One more event waits, until `due_at`.
+    pub fn opened(&mut self, at: Timestamp, due_at: Timestamp) {
+        let open = self.open.get_or_insert(Open { count: 0, since: Earliest { at, due_at } });
+        open.count += 1;
+        open.since = open.since.or_earlier(Earliest { at, due_at });
+    }
+
+    /// One that waited does not any more.
+    pub fn closed(&mut self) {
+        self.open = self.open.and_then(|open| (open.count > 1).then(|| Open { count: open.count - 1, ..open }));
+    }
+}
+
+/// The open events of a series: neither used nor given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    pub count: i64,
+    /// None of them is earlier, or due earlier. It is exact when the first of them falls due and what is left is looked at.
+    #[serde(flatten)]
+    pub since: Earliest,
+}
+
+/// The earliest time and the earliest deadline among some events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earliest {
+    pub at: Timestamp,
+    pub due_at: Timestamp,
+}
+
+impl Earliest {
+    pub fn or_earlier(self, other: Self) -> Self {
+        Self { at: self.at.min(other.at), due_at: self.due_at.min(other.due_at) }
     }
 }
 
@@ -267,6 +304,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// What it adds to the open ones of its series, if it waits.
+    pub fn earliest(&self) -> Option<Earliest> {
+        self.due_at.map(|due_at| Earliest { at: self.at, due_at })
+    }
+
     pub fn place(&self) -> EventRef {
         EventRef { series: self.series.clone(), at: self.at, number: self.number }
     }

@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::decide::{Loaded, PrefixEnd, PrefixKey, ReleasedAround, Wanted};
-use crate::domain::subject::Released;
-use crate::domain::{ReleaseKind, SeriesKey, SubjectKey, Tally, Timestamp};
+use crate::decide::{DueRange, Loaded, PrefixEnd, PrefixKey, ReleasedAround, Wanted};
+use crate::domain::subject::{Earliest, Released};
+use crate::domain::{ReleaseKind, SeriesKey, Tally, Timestamp};
 
 /// Reads one row. The error repeats nothing of it: rows hold personal data, and errors go to the log.
 pub(super) fn parse<T: DeserializeOwned>(row: &str) -> Result<T, StoreError> {
@@ -42,6 +42,12 @@ pub(super) fn take_in(loaded: &mut Loaded, kind: &str, rows: Rows<'_>) -> Result
         "person" => rows.read_into(&mut loaded.persons),
         "subject" => rows.read_into(&mut loaded.subjects),
         "event" => rows.read_into(&mut loaded.events),
+        "due_later" => {
+            let mut later: Vec<DueLaterRow> = Vec::new();
+            rows.read_into(&mut later)?;
+            loaded.due_later.extend(later.into_iter().map(|row| (row.series, row.since)));
+            Ok(())
+        }
         "prefix" => {
             let mut prefixes: Vec<PrefixRow> = Vec::new();
             rows.read_into(&mut prefixes)?;
@@ -57,16 +63,25 @@ pub(super) fn take_in(loaded: &mut Loaded, kind: &str, rows: Rows<'_>) -> Result
     }
 }
 
-/// The subjects that are wanted, as a statement takes them.
-pub(super) fn wanted_subjects(wanted: &Wanted) -> impl Iterator<Item = WantedSubject<'_>> {
-    wanted.subjects.iter().map(|(subject, until)| WantedSubject { subject, until: *until })
+/// What is wanted of the events that are due, as a statement takes it.
+pub(super) fn wanted_due(wanted: &Wanted) -> impl Iterator<Item = WantedDue<'_>> {
+    wanted.due.iter().map(|(series, range)| WantedDue { series, range: *range })
 }
 
 #[derive(Serialize)]
-pub(super) struct WantedSubject<'a> {
+pub(super) struct WantedDue<'a> {
     #[serde(flatten)]
-    subject: &'a SubjectKey,
-    until: Timestamp,
+    series: &'a SeriesKey,
+    #[serde(flatten)]
+    range: DueRange,
+}
+
+#[derive(Deserialize)]
+struct DueLaterRow {
+    #[serde(flatten)]
+    series: SeriesKey,
+    #[serde(flatten)]
+    since: Earliest,
 }
 
 #[derive(Deserialize)]

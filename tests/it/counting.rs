@@ -74,6 +74,19 @@ async fn an_unused_authorization_gives_its_limits_back_at_its_deadline_and_not_b
 }
 
 #[tokio::test]
+async fn a_shorter_deadline_set_later_does_not_wait_for_a_longer_one_set_before() {
+    let with_deadline = |deadline| Server::with().policy("authorization_ttl", deadline).rules(&velocity(2, ""));
+    let server = with_deadline("3h").with_ana().await;
+    server.authorized().await;
+    let mut server = server.restart_with(with_deadline("1h")).await;
+    server.authorized().await;
+    refused(&server, "ByVelocity").await;
+    server.advance("1h");
+    server.authorized().await;
+    refused(&server, "ByVelocity").await;
+}
+
+#[tokio::test]
 async fn a_used_authorization_counts_beyond_its_deadline() {
     let mut server = Server::with().policy("authorization_ttl", "2h").rules(&velocity(1, "")).with_ana().await;
     server.credited().await;

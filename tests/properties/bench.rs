@@ -64,6 +64,7 @@ impl Bench {
             "directory",
             "accounts",
             "subjects",
+            "series",
             "events",
             "release_nodes",
             "authorizations",
@@ -81,6 +82,12 @@ impl Bench {
             // A node that was added to and taken from is the same as one that never was.
             let rows = match table {
                 "release_nodes" => "release_nodes WHERE NOT (count = 0 AND amount = 0)",
+                "subjects" => "(SELECT kind, key, last_event_at, NULL AS series FROM subjects) subjects",
+                // Where its open events begin is a bound, exact when it was looked for.
+                "series" => {
+                    "(SELECT kind, key, currency, events, amount, released, starts, open ->> 'count' AS open FROM series) \
+                     series"
+                }
                 table => table,
             };
             dump.extend(self.rows(table, rows).await.into_iter().map(|row| format!("{table} {row}")));

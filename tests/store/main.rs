@@ -247,6 +247,8 @@ async fn an_audit_names_what_is_wrong_and_no_sender() {
         ),
         ("UPDATE events SET released = 'Expiry' WHERE number = 3", "each series' count"),
         ("UPDATE subjects SET series = '{}' WHERE kind = 'sender'", "each series' count"),
+        ("UPDATE events SET due_at = 199 WHERE number = 7", "each series says how many of its events are open"),
+        ("UPDATE events SET due_at = 199 WHERE number = 6", "each series says how many of its events are open"),
         ("UPDATE release_nodes SET count = count + 1 WHERE level = 3", "each node of a release tree"),
         ("DELETE FROM release_nodes WHERE level = 4", "each node of a release tree"),
         ("UPDATE release_nodes SET level = 5 WHERE level = 4", "each node of a release tree"),

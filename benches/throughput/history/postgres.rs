@@ -57,10 +57,11 @@ const CREDITED: &str = "
 /// Once all events of the past are there.
 const HEADS: &str = "
     INSERT INTO subjects
-    SELECT 'account', key, max(at) + 1000000, jsonb_build_object('MXN', jsonb_build_object(
-        'events', count(*), 'amount', sum(amount), 'released', jsonb_build_object(
-            'expiry', jsonb_build_object('count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0)),
-            'reversal', jsonb_build_object('count', 0, 'amount', 0), 'always', jsonb_build_object('count', 0, 'amount', 0))))
+    SELECT 'account', key, max(at) + 1000000, jsonb_strip_nulls(jsonb_build_object('MXN', jsonb_build_object(
+        'events', count(*), 'amount', sum(amount), 'released', jsonb_build_object('expiry', jsonb_build_object(
+            'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),
+        'open', CASE WHEN count(due_at) > 0 THEN jsonb_build_object(
+            'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)) END)))
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND ({first_account} + {accounts} - 1)::text
     GROUP BY key

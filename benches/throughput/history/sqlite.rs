@@ -61,9 +61,10 @@ const CREDITED: &str = "
 const HEADS: &str = "
     INSERT INTO subjects
     SELECT 'account', key, max(at) + 1000000, json_object('MXN', json_object(
-        'events', count(*), 'amount', sum(amount), 'released', json_object(
-            'expiry', json_object('count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0)),
-            'reversal', json_object('count', 0, 'amount', 0), 'always', json_object('count', 0, 'amount', 0))))
+        'events', count(*), 'amount', sum(amount), 'released', json_object('expiry', json_object(
+            'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),
+        'open', json(iif(count(due_at) > 0, json_object(
+            'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)), 'null'))))
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND CAST({first_account} + {accounts} - 1 AS TEXT)
     GROUP BY key

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Missing, Release, State};
 use crate::decide::changes::NodeKey;
 use crate::decide::lock::Lock;
-use crate::decide::wanted::{PrefixEnd, PrefixKey, ReleasedAround};
-use crate::domain::subject::tree;
+use crate::decide::wanted::{DueRange, PrefixEnd, PrefixKey, ReleasedAround};
+use crate::domain::subject::{Earliest, Open, tree};
 use crate::domain::{
     Counted, Currency, Event, EventRef, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, Tally, Timestamp,
     WindowStart,
@@ -20,10 +20,9 @@ impl State {
         received_at: Timestamp,
     ) -> Result<Timestamp, Missing> {
         let locked = self.lock(subjects.iter().map(Lock::from));
-        let unknown: Vec<_> = subjects.iter().filter(|key| !self.known.subjects.contains_key(*key)).cloned().collect();
+        let unknown: Vec<_> = subjects.iter().filter(|key| !self.known.subjects.contains(*key)).cloned().collect();
         if !unknown.is_empty() {
-            let until = self.horizon.max(received_at);
-            self.wanted.subjects.extend(unknown.into_iter().map(|subject| (subject, until)));
+            self.wanted.subjects.extend(unknown);
             return Err(Missing);
         }
         locked?;
@@ -51,22 +50,51 @@ impl State {
 
     /// Events of `subject` that are due at or before `now` and not given back yet, the earliest deadline first.
     pub fn due(&mut self, subject: &SubjectKey, now: Timestamp) -> Result<Vec<Event>, Missing> {
-        if self.known.subjects.get(subject).is_none_or(|until| *until < now) {
-            self.wanted.subjects.insert(subject.clone(), self.horizon.max(now));
+        self.require_subject(subject)?;
+        let due = due_series(self.subject(subject), now);
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut complete = true;
+        for (series, _) in due {
+            let Some(open) = self.stored_series(&series).and_then(|head| head.open) else { continue };
+            let range = DueRange { from: open.since.at, until: self.horizon.max(now) };
+            if !self.known.due.get(&series).is_some_and(|known| known.covers(range)) {
+                self.wanted.due.insert(series, range);
+                complete = false;
+            }
+        }
+        if !complete {
             return Err(Missing);
         }
-        let loaded = self.due.get(subject).into_iter().flatten();
-        let mut due: Vec<Event> = loaded
-            .take_while(|(due_at, ..)| *due_at <= now)
-            .filter_map(|(_, place)| self.loaded_event(place))
-            .cloned()
-            .collect();
-        let made_now = self.overlay.changes.events.range(first_of(subject)..).map(|(_, event)| event);
-        due.extend(made_now.take_while(|event| event.series.subject == *subject).cloned());
+        let mut due = self.open_events(subject);
         due.retain(|event| event.due_at.is_some_and(|due_at| due_at <= now));
         due.sort_by_key(|event| (event.due_at, event.series.currency, event.number));
-        due.dedup_by_key(|event| (event.series.currency, event.number));
         Ok(due)
+    }
+
+    /// Looks when the next of `subject` is due, once all that was due at `now` has been given back.
+    pub fn find_next_due(&mut self, subject: &SubjectKey, now: Timestamp) {
+        for (series, open) in due_series(self.subject(subject), now) {
+            let open_events = self.open_events(subject);
+            let known = open_events.iter().filter(|event| event.series == series).filter_map(Event::earliest);
+            let later = self.due_later.get(&series).copied();
+            if let Some(since) = known.chain(later).reduce(Earliest::or_earlier)
+                && let Some(head) = self.changed_subject(subject).series.get_mut(&series.currency)
+            {
+                head.open = Some(Open { since, ..open });
+            }
+        }
+    }
+
+    /// All open events of `subject` that were loaded or made.
+    fn open_events(&self, subject: &SubjectKey) -> Vec<Event> {
+        let loaded = self.due.get(subject).into_iter().flatten().map(|(_, place)| place);
+        let made_now = self.overlay.changes.events.range(first_of(subject)..).map(|(place, _)| place);
+        let places: BTreeSet<&EventRef> =
+            loaded.chain(made_now.take_while(|place| place.series.subject == *subject)).collect();
+        let events = places.into_iter().filter_map(|place| self.loaded_event(place));
+        events.filter(|event| event.due_at.is_some()).cloned().collect()
     }
 
     /// The head of a series; its subject has been dated by now.
@@ -76,6 +104,10 @@ impl State {
         Ok(head.cloned().unwrap_or_default())
     }
 
+    fn stored_series(&self, key: &SeriesKey) -> Option<&Series> {
+        self.subjects.get(&key.subject).and_then(|subject| subject.series.get(&key.currency))
+    }
+
     /// The currencies in which `subject` was ever counted.
     pub fn currencies_of(&mut self, subject: &SubjectKey) -> Result<Vec<Currency>, Missing> {
         self.require_subject(subject)?;
@@ -83,10 +115,10 @@ impl State {
     }
 
     fn require_subject(&mut self, subject: &SubjectKey) -> Result<(), Missing> {
-        if self.known.subjects.contains_key(subject) {
+        if self.known.subjects.contains(subject) {
             return Ok(());
         }
-        self.wanted.subjects.insert(subject.clone(), self.horizon);
+        self.wanted.subjects.insert(subject.clone());
         Err(Missing)
     }
 
@@ -95,8 +127,7 @@ impl State {
         if self.series(series)?.events == 0 {
             return Ok(Counted::default());
         }
-        let stored = self.subjects.get(&series.subject).and_then(|subject| subject.series.get(&series.currency));
-        let stored = stored.map(Series::total).unwrap_or_default();
+        let stored = self.stored_series(series).map(Series::total).unwrap_or_default();
         let mut counted = if stored.events.count == 0 {
             Counted::default()
         } else {
@@ -161,13 +192,20 @@ impl State {
         Ok(places.iter().filter_map(|place| self.loaded_event(place)).cloned().collect())
     }
 
-    /// Takes an event off the due list: its authorization was used or has ended.
-    pub fn settle_due(&mut self, mut event: Event) {
-        event.due_at = None;
+    /// Ends an event's wait: its authorization was used or has ended.
+    pub fn close(&mut self, mut event: Event) -> Result<(), Missing> {
+        self.require_subject(&event.series.subject)?;
+        let head = self.changed_subject(&event.series.subject).series.get_mut(&event.series.currency);
+        if event.due_at.take().is_some()
+            && let Some(head) = head
+        {
+            head.closed();
+        }
         self.overlay.changes.events.insert(event.place(), event);
+        Ok(())
     }
 
-    /// Gives an event back, or moves it from one kind of release to another. It leaves the due list.
+    /// Gives an event back, or moves it from one kind of release to another. It waits no more.
     pub fn release(&mut self, mut event: Event, kind: ReleaseKind) -> Result<(), Missing> {
         let mut head = self.series(&event.series)?;
         let tally = Tally::one(event.amount);
@@ -186,8 +224,7 @@ impl State {
             self.changed_subject(&event.series.subject).series.insert(event.series.currency, head);
         }
         event.released = Some(kind);
-        self.settle_due(event);
-        Ok(())
+        self.close(event)
     }
 
     fn add_to_tree(&mut self, event: &Event, released: ReleaseKind, tally: Tally) {
@@ -198,6 +235,14 @@ impl State {
             *sum = sum.plus(tally);
         }
     }
+}
+
+/// The series of a subject that may have something due at `now`.
+fn due_series(subject: Option<&Subject>, now: Timestamp) -> Vec<(SeriesKey, Open)> {
+    let Some(subject) = subject else { return Vec::new() };
+    let open = subject.series.iter().filter_map(|(currency, head)| head.open.map(|open| (*currency, open)));
+    let due = open.filter(|(_, open)| open.since.due_at <= now);
+    due.map(|(currency, open)| (SeriesKey { subject: subject.key.clone(), currency }, open)).collect()
 }
 
 /// The smallest place that an event of `subject` can have.

@@ -50,7 +50,7 @@ impl State {
         let locks = &self.locks;
         let is_open = |lock: &Lock| !locks.granted.contains(lock) && !locks.held.contains_key(lock);
         let needed = self.wanted.locks.iter().filter(|lock| is_open(lock)).cloned();
-        let hinted = self.wanted.subjects.keys().map(Lock::from);
+        let hinted = self.wanted.subjects.iter().map(Lock::from);
         needed.chain(hinted.filter(|lock| is_open(lock) && !locks.absent.contains(lock))).collect()
     }
 

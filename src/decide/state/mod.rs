@@ -22,6 +22,7 @@ use super::wanted::{
 };
 use super::{Context, Request};
 use crate::domain::person::DirectoryKey;
+use crate::domain::subject::Earliest;
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Credit, Decision, Enrolment,
     Entry, Event, EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject, SubjectKey,
@@ -67,6 +68,7 @@ pub struct State {
     subjects: HashMap<SubjectKey, Subject>,
     events: HashMap<EventRef, Event>,
     due: HashMap<SubjectKey, BTreeSet<(Timestamp, EventRef)>>,
+    due_later: HashMap<SeriesKey, Earliest>,
     prefixes: HashMap<PrefixKey, PrefixEnd>,
     authorizations: HashMap<TrackingId, Authorization>,
     unused_of: HashMap<AccountId, BTreeSet<TrackingId>>,
@@ -82,7 +84,7 @@ impl State {
     /// An empty working set, which wants what `requests` name outright.
     pub fn for_requests(context: &Context, requests: &[Request]) -> Self {
         let horizon = requests.iter().map(|request| request.received_at).max().unwrap_or_default();
-        Self { horizon, wanted: Wanted::for_requests(context, requests, horizon), ..Self::default() }
+        Self { horizon, wanted: Wanted::for_requests(context, requests), ..Self::default() }
     }
 
     /// What is to be loaded next.
@@ -117,6 +119,7 @@ impl State {
             }
             self.events.insert(event.place(), event);
         }
+        self.due_later.extend(loaded.due_later);
         self.prefixes.extend(loaded.prefixes);
         for authorization in loaded.authorizations {
             if let Some(account) = &authorization.account {

@@ -9,7 +9,7 @@ use super::store_error;
 use crate::decide::{CANDIDATES, Loaded, Wanted};
 use crate::store::StoreError;
 use crate::store::release_tree::released_after;
-use crate::store::rows::{Rows, take_in, wanted_subjects};
+use crate::store::rows::{Rows, take_in, wanted_due};
 
 /// What is found by one kind of key; `$0` stands for the keys.
 pub(super) struct Part {
@@ -35,14 +35,37 @@ macro_rules! of_holders {
     };
 }
 
-/// The oldest authorizations of the account, amount and currency of each `unused` that fit.
-macro_rules! unused {
+/// The oldest open authorizations of the account, amount and currency of each `unused` that fit: those of the account's
+/// open events.
+macro_rules! open {
+    ($fits:literal) => {
+        concat!(
+            "SELECT 'authorization', row_to_json(a)::text
+            FROM unused w CROSS JOIN LATERAL (
+                SELECT a.* FROM (
+                    SELECT \"authorization\" FROM events
+                    WHERE kind = 'account' AND key = w.account AND currency = w.currency AND due_at > w.now
+                        AND amount = w.amount AND at >= (
+                            SELECT (series #>> ARRAY[w.currency, 'open', 'at'])::bigint FROM subjects
+                            WHERE kind = 'account' AND key = w.account)
+                    ORDER BY at, number OFFSET 0) e
+                CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = e.\"authorization\" LIMIT 1) a
+                WHERE ",
+            $fits,
+            " LIMIT 512) a"
+        )
+    };
+}
+
+/// The oldest expired ones.
+macro_rules! expired {
     ($fits:literal) => {
         concat!(
             "SELECT 'authorization', row_to_json(a)::text
             FROM unused w CROSS JOIN LATERAL (
                 SELECT * FROM authorizations
-                WHERE account = w.account AND amount = w.amount AND currency = w.currency AND ",
+                WHERE account = w.account AND amount = w.amount AND currency = w.currency AND state = 'Expired'
+                    AND expires_at >= w.expired_since AND ",
             $fits,
             " ORDER BY at LIMIT 512) a"
         )
@@ -73,15 +96,27 @@ pub(super) const PARTS: &[Part] = &[
         text: of_holders!("SELECT w::uuid AS id FROM json_array_elements_text($0::json) w"),
     },
     Part {
-        keys: |wanted| keys(wanted_subjects(wanted)),
-        text: "WITH subject AS (
-                SELECT * FROM json_to_recordset($0::json) AS w (kind text, key text, until bigint))
-            SELECT 'subject', row_to_json(s)::text
-            FROM subject w CROSS JOIN LATERAL (SELECT * FROM subjects WHERE kind = w.kind AND key = w.key LIMIT 1) s
-            UNION ALL SELECT 'event', row_to_json(e)::text
-            FROM subject w CROSS JOIN LATERAL (
-                SELECT * FROM events WHERE kind = w.kind AND key = w.key AND due_at IS NOT NULL AND due_at <= w.until
-                OFFSET 0) e",
+        keys: |wanted| keys(&wanted.subjects),
+        text: "SELECT 'subject', row_to_json(s)::text
+            FROM json_to_recordset($0::json) AS w (kind text, key text)
+            CROSS JOIN LATERAL (SELECT * FROM subjects WHERE kind = w.kind AND key = w.key LIMIT 1) s",
+    },
+    Part {
+        keys: |wanted| keys(wanted_due(wanted)),
+        text: "WITH due AS (
+                SELECT * FROM json_to_recordset($0::json)
+                    AS w (kind text, key text, currency text, \"from\" bigint, until bigint))
+            SELECT 'event', row_to_json(e)::text
+            FROM due w CROSS JOIN LATERAL (
+                SELECT * FROM events
+                WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at >= w.\"from\" AND due_at <= w.until
+                OFFSET 0) e
+            UNION ALL SELECT 'due_later', json_build_object('kind', w.kind, 'key', w.key, 'currency', w.currency,
+                'at', e.at, 'due_at', e.due_at)::text
+            FROM due w CROSS JOIN LATERAL (
+                SELECT min(at) AS at, min(due_at) AS due_at FROM events
+                WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at >= w.\"from\" AND due_at > w.until) e
+            WHERE e.due_at IS NOT NULL",
     },
     Part {
         keys: |wanted| keys(&wanted.prefixes),
@@ -148,13 +183,13 @@ pub(super) const PARTS: &[Part] = &[
             "WITH unused AS (
                 SELECT * FROM json_to_recordset($0::json) AS w (account text, amount bigint, currency text,
                     exchange_rate text, now bigint, expired_since bigint)) ",
-            unused!("state = 'Open' AND expires_at > w.now"),
+            open!("true"),
             " UNION ALL ",
-            unused!("state = 'Open' AND expires_at > w.now AND exchange_rate = w.exchange_rate"),
+            open!("a.exchange_rate = w.exchange_rate"),
             " UNION ALL ",
-            unused!("state = 'Expired' AND expires_at >= w.expired_since"),
+            expired!("true"),
             " UNION ALL ",
-            unused!("state = 'Expired' AND expires_at >= w.expired_since AND exchange_rate = w.exchange_rate")
+            expired!("exchange_rate = w.exchange_rate")
         ),
     },
     Part {

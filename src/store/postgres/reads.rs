@@ -113,12 +113,14 @@ const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = list!(
     newest first by "decided_at DESC, decision DESC"
 );
 
-/// Twins, by the index that matching uses: they are found at once among a million that are used up.
+/// Twins, by the account's open events, as matching finds them: at once among a million that are used up.
 const OPEN_AUTHORIZATIONS_OF_AMOUNT: &str = list!(
     "row_to_json(authorizations)",
-    "authorizations WHERE account = $3 AND state = 'Open' \
-     AND amount = $5::bigint AND currency = $6",
-    newest first by "at DESC, id DESC"
+    "(SELECT at AS event_at, number, \"authorization\" AS counted_for FROM events
+      WHERE kind = 'account' AND key = $3 AND currency = $6 AND due_at IS NOT NULL AND amount = $5::bigint
+        AND at >= (SELECT (series #>> ARRAY[$6, 'open', 'at'])::bigint FROM subjects WHERE kind = 'account' AND key = $3)) e
+     CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = e.counted_for LIMIT 1) authorizations",
+    newest first by "event_at DESC, e.number DESC"
 );
 
 const CREDIT: &str = "SELECT row_to_json(credits)::text FROM credits WHERE id = $1::uuid";

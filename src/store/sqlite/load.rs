@@ -14,7 +14,7 @@ use super::text::Text;
 use crate::decide::{CANDIDATES, Loaded, Wanted};
 use crate::store::StoreError;
 use crate::store::release_tree::released_after;
-use crate::store::rows::{Rows, take_in, wanted_subjects};
+use crate::store::rows::{Rows, take_in, wanted_due};
 
 // Each takes its keys as one JSON array. Keys that are objects are read by `jsonb_each`: `json_each` would write each out
 // as text, to be parsed again for every `->>`. `CROSS JOIN` keeps SQLite from ever trying to scan the table and look for
@@ -107,8 +107,19 @@ const DUE_EVENT: &str = column!(
     "event",
     event_row!(),
     "FROM jsonb_each(?) w CROSS JOIN events e
-        ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key'
-        AND e.due_at IS NOT NULL AND e.due_at <= w.value ->> 'until'"
+        ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key' AND e.currency = w.value ->> 'currency'
+        AND e.at >= w.value ->> 'from' AND e.due_at <= w.value ->> 'until'"
+);
+
+const DUE_LATER: &str = column!(
+    "due_later",
+    "json_object('kind', kind, 'key', key, 'currency', currency, 'at', at, 'due_at', due_at)",
+    "FROM (
+        SELECT e.kind, e.key, e.currency, min(e.at) AS at, min(e.due_at) AS due_at FROM jsonb_each(?) w
+        CROSS JOIN events e
+            ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key' AND e.currency = w.value ->> 'currency'
+            AND e.at >= w.value ->> 'from' AND e.due_at > w.value ->> 'until'
+        GROUP BY w.key)"
 );
 
 const EVENT: &str = column!(
@@ -134,8 +145,30 @@ const AUTHORIZATION: &str = column!(
     "FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN authorizations ON id = wanted"
 );
 
-/// The oldest authorizations of a key's account, amount and currency that fit.
-macro_rules! unused {
+/// The oldest open authorizations of a key's account, amount and currency that fit: those of the account's open events.
+macro_rules! open {
+    ($fits:literal) => {
+        column!(
+            "authorization",
+            authorization_row!(),
+            concat!(
+                "FROM authorizations WHERE id IN (
+        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
+            SELECT a.id FROM subjects s
+            CROSS JOIN events e ON e.kind = s.kind AND e.key = s.key AND e.currency = w.value ->> 'currency'
+                AND e.at >= s.series -> (w.value ->> 'currency') -> 'open' ->> 'at'
+                AND e.due_at > w.value ->> 'now' AND e.amount = w.value ->> 'amount'
+            CROSS JOIN authorizations a ON a.id = e.authorization
+            WHERE s.kind = 'account' AND s.key = w.value ->> 'account' AND ",
+                $fits,
+                " ORDER BY e.at, e.number LIMIT 512))"
+            )
+        )
+    };
+}
+
+/// The oldest expired ones.
+macro_rules! expired {
     ($fits:literal) => {
         column!(
             "authorization",
@@ -145,7 +178,8 @@ macro_rules! unused {
         SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
             SELECT id FROM authorizations
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
-                AND currency = w.value ->> 'currency' AND state IN ('Open', 'Expired') AND ",
+                AND currency = w.value ->> 'currency' AND state = 'Expired'
+                AND expires_at >= w.value ->> 'expired_since' AND ",
                 $fits,
                 " ORDER BY at LIMIT 512))"
             )
@@ -153,16 +187,13 @@ macro_rules! unused {
     };
 }
 
-const OPEN_UNUSED: &str = unused!("state = 'Open' AND expires_at > w.value ->> 'now'");
+const OPEN: &str = open!("true");
 
-const OPEN_UNUSED_OF_RATE: &str =
-    unused!("state = 'Open' AND expires_at > w.value ->> 'now' AND exchange_rate = w.value ->> 'exchange_rate'");
+const OPEN_OF_RATE: &str = open!("a.exchange_rate = w.value ->> 'exchange_rate'");
 
-const EXPIRED_UNUSED: &str = unused!("state = 'Expired' AND expires_at >= w.value ->> 'expired_since'");
+const EXPIRED: &str = expired!("true");
 
-const EXPIRED_UNUSED_OF_RATE: &str = unused!(
-    "state = 'Expired' AND expires_at >= w.value ->> 'expired_since' AND exchange_rate = w.value ->> 'exchange_rate'"
-);
+const EXPIRED_OF_RATE: &str = expired!("exchange_rate = w.value ->> 'exchange_rate'");
 
 const CREDIT: &str = column!(
     "credit",
@@ -210,19 +241,17 @@ struct Part {
     sql: &'static [&'static str],
 }
 
-fn parts(wanted: &Wanted) -> Result<[Part; 13], StoreError> {
+fn parts(wanted: &Wanted) -> Result<[Part; 14], StoreError> {
     Ok([
         Part { keys: listed(&wanted.prefixes)?, sql: &[PREFIX] },
         Part { keys: listed(&wanted.accounts)?, sql: &[ACCOUNT] },
         Part { keys: listed(&wanted.directory)?, sql: &[PERSON_OF_KEY, ACCOUNT_OF_KEY] },
         Part { keys: listed(&wanted.persons)?, sql: &[PERSON, ACCOUNT_OF_PERSON] },
-        Part { keys: listed(wanted_subjects(wanted))?, sql: &[SUBJECT, DUE_EVENT] },
+        Part { keys: listed(&wanted.subjects)?, sql: &[SUBJECT] },
+        Part { keys: listed(wanted_due(wanted))?, sql: &[DUE_EVENT, DUE_LATER] },
         Part { keys: listed(&wanted.events)?, sql: &[EVENT] },
         Part { keys: listed(&wanted.authorizations)?, sql: &[AUTHORIZATION, COUNTED_EVENT] },
-        Part {
-            keys: listed(&wanted.unused)?,
-            sql: &[OPEN_UNUSED, OPEN_UNUSED_OF_RATE, EXPIRED_UNUSED, EXPIRED_UNUSED_OF_RATE],
-        },
+        Part { keys: listed(&wanted.unused)?, sql: &[OPEN, OPEN_OF_RATE, EXPIRED, EXPIRED_OF_RATE] },
         Part { keys: listed(&wanted.credits)?, sql: &[CREDIT] },
         Part { keys: listed(&wanted.unreferenced)?, sql: &[UNREFERENCED_CREDIT] },
         Part { keys: listed(&wanted.ambiguous)?, sql: &[AMBIGUOUS] },

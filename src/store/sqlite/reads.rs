@@ -109,12 +109,15 @@ const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = list!(
     newest first by "decided_at DESC, decision DESC"
 );
 
-/// Twins, by the index that matching uses: they are found at once among a million that are used up.
+/// Twins, by the account's open events, as matching finds them: at once among a million that are used up.
 const OPEN_AUTHORIZATIONS_OF_AMOUNT: &str = list!(
     authorization_row!(),
-    "authorizations WHERE account = ?3 AND state = 'Open' AND state IN ('Open', 'Expired') \
-     AND amount = CAST(?5 AS INTEGER) AND currency = ?6",
-    newest first by "at DESC, id DESC"
+    "(SELECT e.at AS event_at, e.number AS event_number, e.authorization AS counted_for
+      FROM subjects s
+      CROSS JOIN events e ON e.kind = s.kind AND e.key = s.key AND e.currency = ?6
+          AND e.at >= s.series -> ?6 -> 'open' ->> 'at' AND e.due_at IS NOT NULL AND e.amount = CAST(?5 AS INTEGER)
+      WHERE s.kind = 'account' AND s.key = ?3) CROSS JOIN authorizations ON id = counted_for",
+    newest first by "event_at DESC, event_number DESC"
 );
 
 const CREDIT: &str = concat!("SELECT ", credit_row!(), " FROM credits WHERE id = ?1");

@@ -71,5 +71,5 @@ async fn nothing_is_written_once_the_store_is_closed() {
 }
 
 fn wanted(subject: &SubjectKey) -> Wanted {
-    Wanted { subjects: [(subject.clone(), Timestamp(1))].into(), ..Wanted::default() }
+    Wanted { subjects: [subject.clone()].into(), ..Wanted::default() }
 }

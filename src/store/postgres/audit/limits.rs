@@ -59,6 +59,22 @@ pub(super) const CHECKS: &[Check] = &[
         offenders: Offenders::OfSubjects(NODES_UNLIKE_THEIR_EVENTS),
     },
     Check {
+        claim: "each series says how many of its events are open, and none is earlier or due earlier than it says",
+        checked: "SELECT count(*) FROM events WHERE due_at IS NOT NULL",
+        offenders: Offenders::OfSubjects(
+            "SELECT kind, key, currency || ' says ' || said || ' open, from ' || coalesce(since || ' us', 'never') || ', due '
+                 || coalesce(due || ' us', 'never') || ', its events say ' || open || ', from '
+                 || coalesce(first_at || ' us', 'never') || ', due ' || coalesce(first_due || ' us', 'never')
+             FROM (SELECT s.kind, s.key, s.currency, coalesce((s.open ->> 'count')::bigint, 0) AS said, (s.open ->> 'at')::bigint AS since,
+                       (s.open ->> 'due_at')::bigint AS due, count(e.due_at) AS open, min(e.at) AS first_at, min(e.due_at) AS first_due
+                   FROM series s LEFT JOIN events e
+                       ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency AND e.due_at IS NOT NULL
+                   GROUP BY s.kind, s.key, s.currency, s.open) compared
+             WHERE said <> open OR since > first_at OR due > first_due
+             LIMIT 100",
+        ),
+    },
+    Check {
         claim: "no event is dated after its subject's last event",
         checked: "SELECT count(*) FROM events",
         offenders: Offenders::OfSubjects(
