@@ -1,6 +1,6 @@
 -- Times are microseconds since 1970 in UTC, amounts minor units, lists JSON.
--- Every table that grows leads with the key of its subject or of the record itself. Texts that are looked up or sorted
--- compare byte by byte (COLLATE "C"), whatever the database's language.
+-- Every table that grows leads with the key of its subject or of the record itself (a posting's entry). Texts that are
+-- looked up or sorted compare byte by byte (COLLATE "C"), whatever the database's language.
 
 CREATE TABLE batches (
     id           uuid PRIMARY KEY,
@@ -189,7 +189,7 @@ CREATE TABLE postings (
     book     text COLLATE "C" NOT NULL,
     currency text COLLATE "C" NOT NULL,
     amount   bigint NOT NULL,
-    PRIMARY KEY (account, entry, book)
+    PRIMARY KEY (entry, book)
 );
 
 CREATE FUNCTION only_added() RETURNS trigger LANGUAGE plpgsql AS $$

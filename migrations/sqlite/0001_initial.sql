@@ -1,5 +1,5 @@
 -- Times are microseconds since 1970 in UTC, amounts minor units, identifiers hyphenated UUIDs, lists JSON.
--- Every table that grows leads with the key of its subject or of the record itself.
+-- Every table that grows leads with the key of its subject or of the record itself (a posting's entry).
 
 CREATE TABLE batches (
     id           TEXT PRIMARY KEY,
@@ -185,7 +185,7 @@ CREATE TABLE postings (
     book     TEXT NOT NULL,
     currency TEXT NOT NULL,
     amount   INTEGER NOT NULL,
-    PRIMARY KEY (account, entry, book)
+    PRIMARY KEY (entry, book)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER entries_stay BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are only added'); END;

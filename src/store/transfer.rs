@@ -31,7 +31,7 @@ macro_rules! for_each_table {
             reversals(id; credit, account, amount, currency, at)
             ambiguous_credits(id; account, amount, currency, exchange_rate, at, answered_with, state, credit)
             entries(account, id; kind, credit, currency, at)
-            postings(account, entry, book; currency, amount)
+            postings(entry, book; account, currency, amount)
             decisions(id; kind, account, at, received_at, approved flag, reason, note, reference, amount, currency,
                 exchange_rate, rules_version, findings json, request)
             account_changes(account, id; at, who, action, why, target, change, case_number, review_date)

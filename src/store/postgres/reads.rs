@@ -59,7 +59,7 @@ const STATEMENT: &str = list!(
     "json_build_object('entry', e.id, 'kind', e.kind, 'credit', e.credit, 'at', e.at, 'book', p.book, \
      'currency', p.currency, 'amount', p.amount)",
     "entries e CROSS JOIN LATERAL (SELECT book, currency, amount FROM postings \
-     WHERE account = e.account AND entry = e.id AND book IN ('Available', 'Pending', 'Receivable') OFFSET 0) p \
+     WHERE entry = e.id AND book IN ('Available', 'Pending', 'Receivable') OFFSET 0) p \
      WHERE e.account = $3",
     newest first by "e.id DESC, p.book"
 );

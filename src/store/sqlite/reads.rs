@@ -61,7 +61,7 @@ const ACCOUNTS_FILTERED: &str = list!(
 const STATEMENT: &str = list!(
     "json_object('entry', e.id, 'kind', e.kind, 'credit', e.credit, 'at', e.at, 'book', p.book, \
      'currency', p.currency, 'amount', p.amount)",
-    "entries e CROSS JOIN postings p ON p.account = e.account AND p.entry = e.id \
+    "entries e CROSS JOIN postings p ON p.entry = e.id \
      WHERE e.account = ?3 AND p.book IN ('Available', 'Pending', 'Receivable')",
     newest first by "e.id DESC, p.book"
 );

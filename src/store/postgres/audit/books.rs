@@ -55,17 +55,17 @@ pub(super) const CHECKS: &[Check] = &[
         checked: "SELECT count(*) FROM accounts",
         offenders: Offenders::Rows(
             "SELECT 'account ' || a.id || ': balance ' || a.balance || ', pending ' || a.pending || ', receivable '
-                 || a.receivable || ', opened with ' || a.opening_balance || '; its postings sum to '
-                 || coalesce(sum(p.amount) FILTER (WHERE p.book = 'Available'), 0)
-                 || ', ' || coalesce(sum(p.amount) FILTER (WHERE p.book = 'Pending'), 0)
-                 || ', ' || coalesce(sum(p.amount) FILTER (WHERE p.book = 'Receivable'), 0)
-                 || ', ' || -coalesce(sum(p.amount) FILTER (WHERE p.book = 'Opening'), 0) || ' minor units of ' || a.currency
-             FROM accounts a LEFT JOIN postings p ON p.account = a.id
-             GROUP BY a.id
-             HAVING a.opening_balance <> -coalesce(sum(p.amount) FILTER (WHERE p.book = 'Opening'), 0)
-                 OR a.balance <> coalesce(sum(p.amount) FILTER (WHERE p.book = 'Available'), 0)
-                 OR a.pending <> coalesce(sum(p.amount) FILTER (WHERE p.book = 'Pending'), 0)
-                 OR a.receivable <> coalesce(sum(p.amount) FILTER (WHERE p.book = 'Receivable'), 0)
+                 || a.receivable || ', opened with ' || a.opening_balance
+                 || '; its postings sum to ' || coalesce(p.available, 0) || ', ' || coalesce(p.pending, 0)
+                 || ', ' || coalesce(p.receivable, 0) || ', ' || coalesce(p.opening, 0) || ' minor units of ' || a.currency
+             FROM accounts a LEFT JOIN (
+                 SELECT account, sum(amount) FILTER (WHERE book = 'Available') AS available,
+                     sum(amount) FILTER (WHERE book = 'Pending') AS pending,
+                     sum(amount) FILTER (WHERE book = 'Receivable') AS receivable,
+                     -sum(amount) FILTER (WHERE book = 'Opening') AS opening
+                 FROM postings GROUP BY account) p ON p.account = a.id
+             WHERE (a.balance, a.pending, a.receivable, a.opening_balance) <>
+                 (coalesce(p.available, 0), coalesce(p.pending, 0), coalesce(p.receivable, 0), coalesce(p.opening, 0))
              LIMIT 100",
         ),
     },

@@ -54,16 +54,17 @@ pub(super) const CHECKS: &[Check] = &[
         checked: "SELECT count(*) FROM accounts",
         offenders: Offenders::Rows(
             "SELECT 'account ' || a.id || ': balance ' || a.balance || ', pending ' || a.pending || ', receivable '
-                 || a.receivable || ', opened with ' || a.opening_balance || '; its postings sum to ' || coalesce(sum(iif(p.book = 'Available', p.amount, 0)), 0)
-                 || ', ' || coalesce(sum(iif(p.book = 'Pending', p.amount, 0)), 0)
-                 || ', ' || coalesce(sum(iif(p.book = 'Receivable', p.amount, 0)), 0)
-                 || ', ' || -coalesce(sum(iif(p.book = 'Opening', p.amount, 0)), 0) || ' minor units of ' || a.currency
-             FROM accounts a LEFT JOIN postings p ON p.account = a.id
-             GROUP BY a.id
-             HAVING a.opening_balance <> -coalesce(sum(iif(p.book = 'Opening', p.amount, 0)), 0)
-                 OR a.balance <> coalesce(sum(iif(p.book = 'Available', p.amount, 0)), 0)
-                 OR a.pending <> coalesce(sum(iif(p.book = 'Pending', p.amount, 0)), 0)
-                 OR a.receivable <> coalesce(sum(iif(p.book = 'Receivable', p.amount, 0)), 0)
+                 || a.receivable || ', opened with ' || a.opening_balance
+                 || '; its postings sum to ' || coalesce(p.available, 0) || ', ' || coalesce(p.pending, 0)
+                 || ', ' || coalesce(p.receivable, 0) || ', ' || coalesce(p.opening, 0) || ' minor units of ' || a.currency
+             FROM accounts a LEFT JOIN (
+                 SELECT account, sum(iif(book = 'Available', amount, 0)) AS available,
+                     sum(iif(book = 'Pending', amount, 0)) AS pending,
+                     sum(iif(book = 'Receivable', amount, 0)) AS receivable,
+                     -sum(iif(book = 'Opening', amount, 0)) AS opening
+                 FROM postings GROUP BY account) p ON p.account = a.id
+             WHERE (a.balance, a.pending, a.receivable, a.opening_balance) <>
+                 (coalesce(p.available, 0), coalesce(p.pending, 0), coalesce(p.receivable, 0), coalesce(p.opening, 0))
              LIMIT 100",
         ),
     },
