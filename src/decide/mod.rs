@@ -36,7 +36,7 @@ pub use lock::{Lock, LockKind, Locked, PutBack};
 pub use outcome::Outcome;
 pub use state::{Missing, State};
 pub use wanted::{
-    CANDIDATES, DueRange, IdempotencyKey, IdempotencyRecord, Loaded, PrefixEnd, PrefixKey, ReleasedAround,
+    CANDIDATES, DueRange, IdempotencyKey, IdempotencyRecord, Loaded, PREFIX_EVENTS, PrefixEvent, PrefixKey,
     UnreferencedKey, UnusedKey, Wanted,
 };
 

@@ -11,7 +11,7 @@ use crate::domain::person::DirectoryKey;
 use crate::domain::subject::{Earliest, Released};
 use crate::domain::{
     Account, AccountId, AmbiguousCredit, Authorization, Credit, Currency, Enrolment, Event, EventRef, Person, PersonId,
-    SeriesKey, Subject, SubjectKey, Tally, Timestamp, TrackingId,
+    ReleaseKind, SeriesKey, Subject, SubjectKey, Timestamp, TrackingId,
 };
 
 /// Keys of what a batch still has to load.
@@ -25,8 +25,10 @@ pub struct Wanted {
     pub subjects: BTreeSet<SubjectKey>,
     /// What is due of series that have something due.
     pub due: BTreeMap<SeriesKey, DueRange>,
-    /// What a series had counted up to and including the given moment.
+    /// The last events of a series up to and including the given moment.
     pub prefixes: BTreeSet<PrefixKey>,
+    /// How much was released of all events that come after these.
+    pub released_after: BTreeSet<EventRef>,
     pub events: BTreeSet<EventRef>,
     /// With the events that they are counted as.
     pub authorizations: BTreeSet<TrackingId>,
@@ -67,22 +69,23 @@ pub struct PrefixKey {
     pub upto: Timestamp,
 }
 
-/// The last event of a prefix, as stored.
+/// One of the last events of a prefix, as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PrefixEnd {
-    /// All events of the prefix.
-    pub events: Tally,
-    pub released: ReleasedAround,
+pub struct PrefixEvent {
+    pub at: Timestamp,
+    pub number: i64,
+    /// Minor units.
+    pub amount: i64,
+    /// Sum of the amounts of this and all earlier events of the series, minor units.
+    pub running: i64,
+    pub released: Option<ReleaseKind>,
 }
 
-/// How much was released on one side of a prefix's end: stores find the one or the other sooner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReleasedAround {
-    /// Of the events of the prefix.
-    Before(Released),
-    /// Of the events that come after it.
-    After(Released),
-}
+/// How many of the last events of a prefix a store returns. So many may have passed the start of a window since it was
+/// last counted, and what was released of the prefix is still known at once ([`WindowStart`]).
+///
+/// [`WindowStart`]: crate::domain::WindowStart
+pub const PREFIX_EVENTS: usize = 4;
 
 /// Authorizations that an unreferenced credit may use: the oldest open ones, and the oldest expired ones whose deadline
 /// is not before `expired_since`; of each also the oldest with this very rate.
@@ -144,6 +147,7 @@ impl Wanted {
             *known = known.or_wider(range);
         }
         self.prefixes.append(&mut other.prefixes);
+        self.released_after.append(&mut other.released_after);
         self.events.append(&mut other.events);
         self.authorizations.append(&mut other.authorizations);
         self.unused.append(&mut other.unused);
@@ -166,7 +170,9 @@ pub struct Loaded {
     pub events: Vec<Event>,
     /// Of series that were asked for what is due: what is open there and due later.
     pub due_later: Vec<(SeriesKey, Earliest)>,
-    pub prefixes: Vec<(PrefixKey, PrefixEnd)>,
+    /// The latest first. Those that are not there are empty.
+    pub prefixes: Vec<(PrefixKey, Vec<PrefixEvent>)>,
+    pub released_after: Vec<(EventRef, Released)>,
     /// Authorizations asked for, and those that an [`UnusedKey`] found.
     pub authorizations: Vec<Authorization>,
     /// Credits asked for, and those that an [`UnreferencedKey`] found.

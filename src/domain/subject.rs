@@ -242,14 +242,6 @@ impl Released {
         }
     }
 
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            expiry: self.expiry.plus(other.expiry),
-            reversal: self.reversal.plus(other.reversal),
-            always: self.always.plus(other.always),
-        }
-    }
-
     /// Moves one event of `amount` minor units from one kind to another.
     pub fn reassign(&mut self, amount: i64, from: Option<ReleaseKind>, to: ReleaseKind) {
         let tally = Tally::one(amount);

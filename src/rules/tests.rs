@@ -41,8 +41,7 @@ impl Counters<Closed> for Books {
         for past in self.past.iter().filter(|past| past.per == per && past.currency == currency && past.at > from) {
             counted.events = counted.events.plus(Tally::one(past.amount));
             if let Some(kind) = past.released {
-                let released = counted.released.of_mut(kind);
-                *released = released.plus(Tally::one(past.amount));
+                counted.released.reassign(past.amount, None, kind);
             }
         }
         if self.closed { Err(Closed) } else { Ok(counted) }

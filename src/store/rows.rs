@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::decide::{DueRange, Loaded, PrefixEnd, PrefixKey, ReleasedAround, Wanted};
+use crate::decide::{DueRange, Loaded, PrefixEvent, PrefixKey, Wanted};
 use crate::domain::subject::{Earliest, Released};
-use crate::domain::{ReleaseKind, SeriesKey, Tally, Timestamp};
+use crate::domain::{EventRef, ReleaseKind, SeriesKey, Tally, Timestamp};
 
 /// Reads one row. The error repeats nothing of it: rows hold personal data, and errors go to the log.
 pub(super) fn parse<T: DeserializeOwned>(row: &str) -> Result<T, StoreError> {
@@ -54,6 +54,12 @@ pub(super) fn take_in(loaded: &mut Loaded, kind: &str, rows: Rows<'_>) -> Result
             loaded.prefixes.extend(prefixes.into_iter().map(PrefixRow::into_prefix));
             Ok(())
         }
+        "released_after" => {
+            let mut released: Vec<ReleasedAfterRow> = Vec::new();
+            rows.read_into(&mut released)?;
+            loaded.released_after.extend(released.into_iter().map(ReleasedAfterRow::into_released));
+            Ok(())
+        }
         "authorization" => rows.read_into(&mut loaded.authorizations),
         "credit" => rows.read_into(&mut loaded.credits),
         "ambiguous" => rows.read_into(&mut loaded.ambiguous),
@@ -87,27 +93,38 @@ struct DueLaterRow {
 #[derive(Deserialize)]
 struct PrefixRow {
     #[serde(flatten)]
-    series: SeriesKey,
-    upto: Timestamp,
-    #[serde(flatten)]
-    events: Tally,
-    /// What was released up to the nearest start of a window that the series keeps.
-    kept: Option<Released>,
-    /// What was released between that start and the end of the prefix; without such a start, all that was released after it.
-    released: Vec<(ReleaseKind, i64, i64)>,
+    key: PrefixKey,
+    /// Time, number, amount, running sum, release.
+    last: Vec<(Timestamp, i64, i64, i64, Option<ReleaseKind>)>,
 }
 
 impl PrefixRow {
-    fn into_prefix(self) -> (PrefixKey, PrefixEnd) {
+    fn into_prefix(self) -> (PrefixKey, Vec<PrefixEvent>) {
+        let last = self.last.into_iter().map(|(at, number, amount, running, released)| PrefixEvent {
+            at,
+            number,
+            amount,
+            running,
+            released,
+        });
+        (self.key, last.collect())
+    }
+}
+
+#[derive(Deserialize)]
+struct ReleasedAfterRow {
+    #[serde(flatten)]
+    end: EventRef,
+    /// By kind: how many, and the sum of their amounts.
+    released: Vec<(ReleaseKind, i64, i64)>,
+}
+
+impl ReleasedAfterRow {
+    fn into_released(self) -> (EventRef, Released) {
         let mut released = Released::default();
         for (kind, count, amount) in self.released {
-            let of_kind = released.of_mut(kind);
-            *of_kind = of_kind.plus(Tally { count, amount });
+            *released.of_mut(kind) = Tally { count, amount };
         }
-        let released = match self.kept {
-            Some(kept) => ReleasedAround::Before(kept.plus(released)),
-            None => ReleasedAround::After(released),
-        };
-        (PrefixKey { series: self.series, upto: self.upto }, PrefixEnd { events: self.events, released })
+        (self.end, released)
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Missing, Release, State};
 use crate::decide::changes::NodeKey;
 use crate::decide::lock::Lock;
-use crate::decide::wanted::{DueRange, PrefixEnd, PrefixKey, ReleasedAround};
-use crate::domain::subject::{Earliest, Open, tree};
+use crate::decide::wanted::{DueRange, PrefixEvent, PrefixKey};
+use crate::domain::subject::{Earliest, Open, Released, tree};
 use crate::domain::{
     Counted, Currency, Event, EventRef, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, Tally, Timestamp,
     WindowStart,
@@ -127,29 +127,12 @@ impl State {
         if self.series(series)?.events == 0 {
             return Ok(Counted::default());
         }
-        let stored = self.stored_series(series).map(Series::total).unwrap_or_default();
-        let mut counted = if stored.events.count == 0 {
-            Counted::default()
-        } else {
-            let key = PrefixKey { series: series.clone(), upto };
-            match self.prefixes.get(&key) {
-                Some(PrefixEnd { events, released: ReleasedAround::Before(released) }) => {
-                    Counted { events: *events, released: *released }
-                }
-                Some(PrefixEnd { events, released: ReleasedAround::After(released) }) => {
-                    Counted { events: *events, released: stored.released.minus(*released) }
-                }
-                None if self.known.prefixes.contains(&key) => Counted::default(),
-                None => {
-                    self.wanted.prefixes.insert(key);
-                    return Err(Missing);
-                }
-            }
-        };
+        let stored = self.stored_series(series).cloned().unwrap_or_default();
+        let mut counted = self.stored_prefix(series, &stored, upto)?;
         let last_place = EventRef { series: series.clone(), at: upto, number: i64::MAX };
         let changed = self.overlay.changes.events.range(..=last_place).next_back().map(|(_, event)| event);
         // Else it is one that was counted before, which the batch has given back or settled.
-        if let Some(made_now) = changed.filter(|event| event.series == *series && event.number > stored.events.count) {
+        if let Some(made_now) = changed.filter(|event| event.series == *series && event.number > stored.events) {
             counted.events = Tally { count: made_now.number, amount: made_now.running };
         }
         for release in self.overlay.releases.get(series).into_iter().flatten() {
@@ -158,6 +141,36 @@ impl State {
             }
         }
         Ok(counted)
+    }
+
+    /// The same, before the batch.
+    fn stored_prefix(&mut self, series: &SeriesKey, stored: &Series, upto: Timestamp) -> Result<Counted, Missing> {
+        if stored.events == 0 {
+            return Ok(Counted::default());
+        }
+        let key = PrefixKey { series: series.clone(), upto };
+        let last = match self.prefixes.get(&key) {
+            Some(last) => last.as_slice(),
+            None if self.known.prefixes.contains(&key) => &[],
+            None => {
+                self.wanted.prefixes.insert(key);
+                return Err(Missing);
+            }
+        };
+        let Some(end) = last.first() else { return Ok(Counted::default()) };
+        let events = Tally { count: end.number, amount: end.running };
+        if let Some(released) = released_before(stored, last) {
+            return Ok(Counted { events, released });
+        }
+        let end = EventRef { series: series.clone(), at: end.at, number: end.number };
+        match self.released_after.get(&end) {
+            Some(after) => Ok(Counted { events, released: stored.released.minus(*after) }),
+            None if self.known.released_after.contains(&end) => Ok(Counted { events, released: stored.released }),
+            None => {
+                self.wanted.released_after.insert(end);
+                Err(Missing)
+            }
+        }
     }
 
     /// Keeps where the windows begin that `series` was just counted over; its subject has been dated by now.
@@ -235,6 +248,27 @@ impl State {
             *sum = sum.plus(tally);
         }
     }
+}
+
+/// How much was released of a prefix, where its `last` events tell: nothing ever was, or they reach back to the start of
+/// a window that was counted before, or to the first event of all.
+fn released_before(series: &Series, last: &[PrefixEvent]) -> Option<Released> {
+    let (end, first) = (last.first()?.number, last.last()?.number);
+    if series.released.is_nothing() {
+        return Some(Released::default());
+    }
+    let kept = series.starts.iter().filter(|start| first - 1 <= start.events && start.events <= end);
+    let (from, mut released) = match kept.max_by_key(|start| start.events) {
+        Some(start) => (start.events, start.released),
+        None if first == 1 => (0, Released::default()),
+        None => return None,
+    };
+    for event in last.iter().filter(|event| event.number > from) {
+        if let Some(kind) = event.released {
+            released.reassign(event.amount, None, kind);
+        }
+    }
+    Some(released)
 }
 
 /// The series of a subject that may have something due at `now`.

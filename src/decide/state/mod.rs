@@ -18,11 +18,11 @@ use self::locking::Locks;
 use super::changes::Changes;
 use super::lock::Lock;
 use super::wanted::{
-    IdempotencyKey, IdempotencyRecord, Loaded, PrefixEnd, PrefixKey, UnreferencedKey, UnusedKey, Wanted,
+    IdempotencyKey, IdempotencyRecord, Loaded, PrefixEvent, PrefixKey, UnreferencedKey, UnusedKey, Wanted,
 };
 use super::{Context, Request};
 use crate::domain::person::DirectoryKey;
-use crate::domain::subject::Earliest;
+use crate::domain::subject::{Earliest, Released};
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Credit, Decision, Enrolment,
     Entry, Event, EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject, SubjectKey,
@@ -69,7 +69,8 @@ pub struct State {
     events: HashMap<EventRef, Event>,
     due: HashMap<SubjectKey, BTreeSet<(Timestamp, EventRef)>>,
     due_later: HashMap<SeriesKey, Earliest>,
-    prefixes: HashMap<PrefixKey, PrefixEnd>,
+    prefixes: HashMap<PrefixKey, Vec<PrefixEvent>>,
+    released_after: HashMap<EventRef, Released>,
     authorizations: HashMap<TrackingId, Authorization>,
     unused_of: HashMap<AccountId, BTreeSet<TrackingId>>,
     credits: HashMap<TrackingId, Credit>,
@@ -121,6 +122,7 @@ impl State {
         }
         self.due_later.extend(loaded.due_later);
         self.prefixes.extend(loaded.prefixes);
+        self.released_after.extend(loaded.released_after);
         for authorization in loaded.authorizations {
             if let Some(account) = &authorization.account {
                 self.unused_of.entry(account.clone()).or_default().insert(authorization.id);

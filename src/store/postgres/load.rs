@@ -6,7 +6,7 @@ use sqlx::{Arguments, AssertSqlSafe, PgConnection};
 use super::parts::{numbered, unfit};
 use super::rows::{keys, person_row};
 use super::store_error;
-use crate::decide::{CANDIDATES, Loaded, Wanted};
+use crate::decide::{CANDIDATES, Loaded, PREFIX_EVENTS, Wanted};
 use crate::store::StoreError;
 use crate::store::release_tree::released_after;
 use crate::store::rows::{Rows, take_in, wanted_due};
@@ -74,7 +74,7 @@ macro_rules! expired {
 
 /// Every row is looked up by `LATERAL (… LIMIT)`: the planner may not turn that into a join that reads the whole table
 /// and looks for its rows among those wanted, whatever it believes of the table's size when it makes the plan. `OFFSET
-/// 0` does the same where there is no limit. What a series never gave back is not looked for in its tree.
+/// 0` does the same where there is no limit.
 pub(super) const PARTS: &[Part] = &[
     Part {
         keys: |wanted| keys(&wanted.accounts),
@@ -120,36 +120,28 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         keys: |wanted| keys(&wanted.prefixes),
-        text: concat!(
-            "WITH prefix_end AS (
-                SELECT w.kind, w.key, w.currency, w.upto, e.at, e.number, e.running, kept.upto AS kept_upto, kept.released
-                FROM json_to_recordset($0::json) AS w (kind text, key text, currency text, upto bigint)
-                CROSS JOIN LATERAL (
-                    SELECT at, number, running FROM events
+        text: "SELECT 'prefix', json_build_object('kind', w.kind, 'key', w.key, 'currency', w.currency, 'upto', w.upto,
+                'last', e.last)::text
+            FROM json_to_recordset($0::json) AS w (kind text, key text, currency text, upto bigint)
+            CROSS JOIN LATERAL (
+                SELECT json_agg(json_build_array(at, number, amount, running, released)) AS last FROM (
+                    SELECT at, number, amount, running, released FROM events
                     WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at <= w.upto
-                    ORDER BY at DESC, number DESC LIMIT 1) e
-                LEFT JOIN LATERAL (
-                    SELECT (start ->> 'upto')::bigint AS upto, coalesce(start -> 'released', '{}') AS released
-                    FROM (SELECT series FROM subjects WHERE kind = w.kind AND key = w.key LIMIT 1) s
-                    CROSS JOIN jsonb_array_elements(s.series -> w.currency -> 'starts') start
-                    WHERE (start ->> 'upto')::bigint <= w.upto AND (start ->> 'events')::bigint >= e.number - 32
-                    ORDER BY 1 DESC LIMIT 1) kept ON true)
-            SELECT 'prefix', json_build_object('kind', p.kind, 'key', p.key, 'currency', p.currency, 'upto', p.upto,
-                'count', p.number, 'amount', p.running, 'kept', p.released, 'released', CASE
-                    WHEN p.kept_upto IS NOT NULL THEN (
-                        SELECT coalesce(json_agg(json_build_array(released, 1, amount)), '[]') FROM events
-                        WHERE kind = p.kind AND key = p.key AND currency = p.currency
-                            AND at > p.kept_upto AND at <= p.upto AND released IS NOT NULL)
-                    WHEN EXISTS (
-                        SELECT FROM release_nodes WHERE kind = p.kind AND key = p.key AND currency = p.currency)
-                    THEN (
-                        SELECT coalesce(json_agg(json_build_array(released, count, amount)), '[]') FROM (
-                            SELECT released, sum(count)::bigint AS count, sum(amount)::bigint AS amount FROM (",
+                    ORDER BY at DESC, number DESC LIMIT 4) last) e
+            WHERE e.last IS NOT NULL",
+    },
+    Part {
+        keys: |wanted| keys(&wanted.released_after),
+        text: concat!(
+            "SELECT 'released_after', json_build_object('kind', p.kind, 'key', p.key, 'currency', p.currency, 'at', p.at,
+                'number', p.number, 'released', r.released)::text
+            FROM json_to_recordset($0::json) AS p (kind text, key text, currency text, at bigint, number bigint)
+            CROSS JOIN LATERAL (
+                SELECT coalesce(json_agg(json_build_array(released, count, amount)), '[]') AS released FROM (
+                    SELECT released, sum(count)::bigint AS count, sum(amount)::bigint AS amount FROM (",
             released_after!(),
             ") parts
-                            GROUP BY released) sums)
-                    ELSE '[]' END)::text
-            FROM prefix_end p"
+                    GROUP BY released) sums) r"
         ),
     },
     Part {
@@ -227,8 +219,8 @@ pub(super) const PARTS: &[Part] = &[
     },
 ];
 
-/// It is written out in [`unused`] and [`PARTS`], as in SQLite's.
-const _: () = assert!(CANDIDATES == 512);
+/// They are written out in [`PARTS`], as in SQLite's.
+const _: () = assert!(CANDIDATES == 512 && PREFIX_EVENTS == 4);
 
 pub(super) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Result<Loaded, StoreError> {
     let mut arguments = PgArguments::default();

@@ -11,7 +11,7 @@ use super::rows::{
 };
 use super::store_error;
 use super::text::Text;
-use crate::decide::{CANDIDATES, Loaded, Wanted};
+use crate::decide::{CANDIDATES, Loaded, PREFIX_EVENTS, Wanted};
 use crate::store::StoreError;
 use crate::store::release_tree::released_after;
 use crate::store::rows::{Rows, take_in, wanted_due};
@@ -27,39 +27,32 @@ macro_rules! column {
     };
 }
 
-/// Every release is in the tree, on each of its levels: where a series has no node, nothing was ever released.
-const PREFIX: &str = concat!(
-    "(WITH prefix AS MATERIALIZED (
+/// Those that are there: an array of the last events for each.
+const PREFIX: &str = column!(
+    "prefix",
+    "json_object('kind', w.value ->> 'kind', 'key', w.value ->> 'key', 'currency', w.value ->> 'currency',
+        'upto', w.value ->> 'upto', 'last', json((
+            SELECT json_group_array(json_array(at, number, amount, running, released)) FROM (
+                SELECT at, number, amount, running, released FROM events
+                WHERE kind = w.value ->> 'kind' AND key = w.value ->> 'key' AND currency = w.value ->> 'currency'
+                    AND at <= w.value ->> 'upto'
+                ORDER BY at DESC, number DESC LIMIT 4))))",
+    "FROM jsonb_each(?) w"
+);
+
+const RELEASED_AFTER: &str = concat!(
+    "(WITH prefix_end AS MATERIALIZED (
         SELECT w.value ->> 'kind' AS kind, w.value ->> 'key' AS key, w.value ->> 'currency' AS currency,
-            w.value ->> 'upto' AS upto
-        FROM jsonb_each(?) w),
-    prefix_end AS (
-        SELECT p.kind, p.key, p.currency, p.upto, e.at, e.number, e.running, (
-                SELECT start.value FROM subjects s, jsonb_each(s.series -> p.currency -> 'starts') start
-                WHERE s.kind = p.kind AND s.key = p.key
-                    AND start.value ->> 'upto' <= p.upto AND start.value ->> 'events' >= e.number - 32
-                ORDER BY start.value ->> 'upto' DESC LIMIT 1) AS kept
-        FROM prefix p CROSS JOIN events e
-            ON e.kind = p.kind AND e.key = p.key AND e.currency = p.currency AND (e.at, e.number) = (
-                SELECT at, number FROM events
-                WHERE kind = p.kind AND key = p.key AND currency = p.currency AND at <= p.upto
-                ORDER BY at DESC, number DESC LIMIT 1))
+            w.value ->> 'at' AS at, w.value ->> 'number' AS number
+        FROM jsonb_each(?) w)
     SELECT json_group_array(
-        json_object('kind', p.kind, 'key', p.key, 'currency', p.currency, 'upto', p.upto,
-            'count', p.number, 'amount', p.running,
-            'kept', iif(p.kept IS NULL, NULL, json(coalesce(p.kept -> 'released', '{}'))), 'released', json(CASE
-                WHEN p.kept IS NOT NULL THEN (
-                    SELECT json_group_array(json_array(released, 1, amount)) FROM events
-                    WHERE kind = p.kind AND key = p.key AND currency = p.currency
-                        AND at > p.kept ->> 'upto' AND at <= p.upto AND released IS NOT NULL)
-                WHEN EXISTS (SELECT 1 FROM release_nodes WHERE kind = p.kind AND key = p.key AND currency = p.currency)
-                THEN (SELECT json_group_array(json_array(released, count, amount)) FROM (
-                    SELECT released, sum(count) AS count, sum(amount) AS amount FROM (",
+        json_object('kind', p.kind, 'key', p.key, 'currency', p.currency, 'at', p.at, 'number', p.number,
+            'released', json((SELECT json_group_array(json_array(released, count, amount)) FROM (
+                SELECT released, sum(count) AS count, sum(amount) AS amount FROM (",
     released_after!(),
     ")
-                    GROUP BY released))
-                ELSE '[]' END)))
-    FROM prefix_end p) AS prefix"
+                GROUP BY released)))))
+    FROM prefix_end p) AS released_after"
 );
 
 const ACCOUNT: &str = column!(
@@ -232,7 +225,7 @@ const IDEMPOTENCY: &str = column!(
 
 /// Limits are written out: SQLite compiles a statement anew whenever a bound `LIMIT` changes hands, which costs more than
 /// all the rest of a small batch.
-const _: () = assert!(CANDIDATES == 512);
+const _: () = assert!(CANDIDATES == 512 && PREFIX_EVENTS == 4);
 
 /// Columns that take the same keys, a JSON array, each as its one parameter.
 struct Part {
@@ -241,9 +234,10 @@ struct Part {
     sql: &'static [&'static str],
 }
 
-fn parts(wanted: &Wanted) -> Result<[Part; 14], StoreError> {
+fn parts(wanted: &Wanted) -> Result<[Part; 15], StoreError> {
     Ok([
         Part { keys: listed(&wanted.prefixes)?, sql: &[PREFIX] },
+        Part { keys: listed(&wanted.released_after)?, sql: &[RELEASED_AFTER] },
         Part { keys: listed(&wanted.accounts)?, sql: &[ACCOUNT] },
         Part { keys: listed(&wanted.directory)?, sql: &[PERSON_OF_KEY, ACCOUNT_OF_KEY] },
         Part { keys: listed(&wanted.persons)?, sql: &[PERSON, ACCOUNT_OF_PERSON] },
