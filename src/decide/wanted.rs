@@ -69,8 +69,8 @@ pub struct PrefixKey {
     pub upto: Timestamp,
 }
 
-/// One of the last events of a prefix, as stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One of the last events of a prefix, as stored: an array of these, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct PrefixEvent {
     pub at: Timestamp,
     pub number: i64,

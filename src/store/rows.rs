@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use crate::decide::{DueRange, Loaded, PrefixEvent, PrefixKey, Wanted};
 use crate::domain::subject::{Earliest, Released};
-use crate::domain::{EventRef, ReleaseKind, SeriesKey, Tally, Timestamp};
+use crate::domain::{Currency, EventRef, ReleaseKind, SeriesKey, SubjectKey, SubjectKind, Tally, Timestamp};
 
 /// Reads one row. The error repeats nothing of it: rows hold personal data, and errors go to the log.
 pub(super) fn parse<T: DeserializeOwned>(row: &str) -> Result<T, StoreError> {
@@ -90,24 +90,20 @@ struct DueLaterRow {
     since: Earliest,
 }
 
+/// Without `flatten`, which would take each of these many rows apart twice.
 #[derive(Deserialize)]
 struct PrefixRow {
-    #[serde(flatten)]
-    key: PrefixKey,
-    /// Time, number, amount, running sum, release.
-    last: Vec<(Timestamp, i64, i64, i64, Option<ReleaseKind>)>,
+    kind: SubjectKind,
+    key: String,
+    currency: Currency,
+    upto: Timestamp,
+    last: Vec<PrefixEvent>,
 }
 
 impl PrefixRow {
     fn into_prefix(self) -> (PrefixKey, Vec<PrefixEvent>) {
-        let last = self.last.into_iter().map(|(at, number, amount, running, released)| PrefixEvent {
-            at,
-            number,
-            amount,
-            running,
-            released,
-        });
-        (self.key, last.collect())
+        let series = SeriesKey { subject: SubjectKey::new(self.kind, self.key), currency: self.currency };
+        (PrefixKey { series, upto: self.upto }, self.last)
     }
 }
 
