@@ -33,6 +33,14 @@ impl Rows<'_> {
         }
         Ok(())
     }
+
+    /// What is not stored in the shape that the core takes in.
+    fn read_as<R: DeserializeOwned + Into<T>, T>(self, found: &mut Vec<T>) -> Result<(), StoreError> {
+        let mut rows: Vec<R> = Vec::new();
+        self.read_into(&mut rows)?;
+        found.extend(rows.into_iter().map(Into::into));
+        Ok(())
+    }
 }
 
 /// Takes in rows of the kind that they are tagged with.
@@ -42,24 +50,9 @@ pub(super) fn take_in(loaded: &mut Loaded, kind: &str, rows: Rows<'_>) -> Result
         "person" => rows.read_into(&mut loaded.persons),
         "subject" => rows.read_into(&mut loaded.subjects),
         "event" => rows.read_into(&mut loaded.events),
-        "due_later" => {
-            let mut later: Vec<DueLaterRow> = Vec::new();
-            rows.read_into(&mut later)?;
-            loaded.due_later.extend(later.into_iter().map(|row| (row.series, row.since)));
-            Ok(())
-        }
-        "prefix" => {
-            let mut prefixes: Vec<PrefixRow> = Vec::new();
-            rows.read_into(&mut prefixes)?;
-            loaded.prefixes.extend(prefixes.into_iter().map(PrefixRow::into_prefix));
-            Ok(())
-        }
-        "released_after" => {
-            let mut released: Vec<ReleasedAfterRow> = Vec::new();
-            rows.read_into(&mut released)?;
-            loaded.released_after.extend(released.into_iter().map(ReleasedAfterRow::into_released));
-            Ok(())
-        }
+        "due_later" => rows.read_as::<DueLaterRow, _>(&mut loaded.due_later),
+        "prefix" => rows.read_as::<PrefixRow, _>(&mut loaded.prefixes),
+        "released_after" => rows.read_as::<ReleasedAfterRow, _>(&mut loaded.released_after),
         "authorization" => rows.read_into(&mut loaded.authorizations),
         "credit" => rows.read_into(&mut loaded.credits),
         "ambiguous" => rows.read_into(&mut loaded.ambiguous),
@@ -90,6 +83,12 @@ struct DueLaterRow {
     since: Earliest,
 }
 
+impl From<DueLaterRow> for (SeriesKey, Earliest) {
+    fn from(row: DueLaterRow) -> Self {
+        (row.series, row.since)
+    }
+}
+
 /// Without `flatten`, which would take each of these many rows apart twice.
 #[derive(Deserialize)]
 struct PrefixRow {
@@ -100,10 +99,12 @@ struct PrefixRow {
     last: Vec<PrefixEvent>,
 }
 
-impl PrefixRow {
-    fn into_prefix(self) -> (PrefixKey, Vec<PrefixEvent>) {
-        let series = SeriesKey { subject: SubjectKey::new(self.kind, self.key), currency: self.currency };
-        (PrefixKey { series, upto: self.upto }, self.last)
+impl From<PrefixRow> for (PrefixKey, Vec<PrefixEvent>) {
+    fn from(mut row: PrefixRow) -> Self {
+        // Aggregates promise no order.
+        row.last.sort_by_key(|event| std::cmp::Reverse(event.number));
+        let series = SeriesKey { subject: SubjectKey::new(row.kind, row.key), currency: row.currency };
+        (PrefixKey { series, upto: row.upto }, row.last)
     }
 }
 
@@ -115,12 +116,12 @@ struct ReleasedAfterRow {
     released: Vec<(ReleaseKind, i64, i64)>,
 }
 
-impl ReleasedAfterRow {
-    fn into_released(self) -> (EventRef, Released) {
+impl From<ReleasedAfterRow> for (EventRef, Released) {
+    fn from(row: ReleasedAfterRow) -> Self {
         let mut released = Released::default();
-        for (kind, count, amount) in self.released {
+        for (kind, count, amount) in row.released {
             *released.of_mut(kind) = Tally { count, amount };
         }
-        (self.end, released)
+        (row.end, released)
     }
 }
