@@ -70,7 +70,8 @@ SELECT s.kind, s.key, h.key AS currency, (h.value ->> 'events')::bigint AS event
     (h.value ->> 'amount')::bigint AS amount,
     '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}'::jsonb
         || coalesce(h.value -> 'released', '{}') AS released,
-    h.value -> 'open' AS open, coalesce(h.value -> 'starts', '[]') AS starts
+    coalesce((h.value #>> '{open,count}')::bigint, 0) AS open, (h.value #>> '{open,at}')::bigint AS open_since,
+    (h.value #>> '{open,due_at}')::bigint AS open_until, coalesce(h.value -> 'starts', '[]') AS starts
 FROM subjects s, jsonb_each(s.series) h;
 
 -- What it had counted up to the start of each window that it was last counted over.

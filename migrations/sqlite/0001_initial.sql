@@ -67,7 +67,8 @@ CREATE VIEW series AS
 SELECT s.kind, s.key, h.key AS currency, h.value ->> 'events' AS events, h.value ->> 'amount' AS amount,
     json_patch('{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}',
         coalesce(h.value -> 'released', '{}')) AS released,
-    h.value -> 'open' AS open, coalesce(h.value -> 'starts', '[]') AS starts
+    coalesce(h.value ->> '$.open.count', 0) AS open, h.value ->> '$.open.at' AS open_since,
+    h.value ->> '$.open.due_at' AS open_until, coalesce(h.value -> 'starts', '[]') AS starts
 FROM subjects s, json_each(s.series) h;
 
 -- What it had counted up to the start of each window that it was last counted over.

@@ -17,8 +17,8 @@ pub use transfer::*;
 
 pub mod postgres;
 mod reads;
-mod release_tree;
 mod rows;
+mod series;
 mod servers;
 pub mod sqlite;
 mod transfer;

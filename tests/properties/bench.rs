@@ -85,8 +85,8 @@ impl Bench {
                 "subjects" => "(SELECT kind, key, last_event_at, NULL AS series FROM subjects) subjects",
                 // Where its open events begin is a bound, exact when it was looked for.
                 "series" => {
-                    "(SELECT kind, key, currency, events, amount, released, starts, open ->> 'count' AS open FROM series) \
-                     series"
+                    "(SELECT kind, key, currency, events, amount, released, starts, open, NULL AS open_since, \
+                     NULL AS open_until FROM series) series"
                 }
                 table => table,
             };

@@ -8,8 +8,8 @@ use super::rows::{keys, person_row};
 use super::store_error;
 use crate::decide::{CANDIDATES, Loaded, PREFIX_EVENTS, Wanted};
 use crate::store::StoreError;
-use crate::store::release_tree::released_after;
 use crate::store::rows::{Rows, take_in, wanted_due};
+use crate::store::series::released_after;
 
 /// What is found by one kind of key; `$0` stands for the keys.
 pub(super) struct Part {

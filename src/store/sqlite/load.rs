@@ -13,8 +13,8 @@ use super::store_error;
 use super::text::Text;
 use crate::decide::{CANDIDATES, Loaded, PREFIX_EVENTS, Wanted};
 use crate::store::StoreError;
-use crate::store::release_tree::released_after;
 use crate::store::rows::{Rows, take_in, wanted_due};
+use crate::store::series::released_after;
 
 // Each takes its keys as one JSON array. Keys that are objects are read by `jsonb_each`: `json_each` would write each out
 // as text, to be parsed again for every `->>`. `CROSS JOIN` keeps SQLite from ever trying to scan the table and look for

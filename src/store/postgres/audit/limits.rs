@@ -1,7 +1,7 @@
 //! Claims about what limits count: series, their events, what was given back, and the release tree over it.
 
 use super::{Check, Offenders};
-use crate::store::release_tree::NODES_UNLIKE_THEIR_EVENTS;
+use crate::store::series::{HEADS_UNLIKE_THEIR_EVENTS, HEADS_UNLIKE_THEIR_OPEN_EVENTS, NODES_UNLIKE_THEIR_EVENTS};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -22,36 +22,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         claim: "each series' count, sum and released tallies, and those before each window's start that it keeps, equal a recount of its events",
         checked: "SELECT (SELECT count(*) FROM series) + (SELECT count(*) FROM window_starts)",
-        offenders: Offenders::OfSubjects(
-            "SELECT kind, key, currency || coalesce(' up to ' || upto || ' us', '') || ' says ' || said
-                 || ', its events say ' || recounted
-             FROM (SELECT s.kind, s.key, s.currency, s.upto,
-                       s.events || ' events of ' || s.amount || '; released on expiry '
-                       || (s.released #>> '{expiry,count}') || ' of ' || (s.released #>> '{expiry,amount}')
-                       || ', on reversal '
-                       || (s.released #>> '{reversal,count}') || ' of ' || (s.released #>> '{reversal,amount}')
-                       || ', always '
-                       || (s.released #>> '{always,count}') || ' of ' || (s.released #>> '{always,amount}') AS said,
-                       count(e.number) || ' events of ' || coalesce(sum(e.amount), 0) || '; released on expiry '
-                       || count(*) FILTER (WHERE e.released = 'Expiry') || ' of '
-                       || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Expiry'), 0) || ', on reversal '
-                       || count(*) FILTER (WHERE e.released = 'Reversal') || ' of '
-                       || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Reversal'), 0) || ', always '
-                       || count(*) FILTER (WHERE e.released = 'Always') || ' of '
-                       || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Always'), 0) AS recounted
-                   FROM (SELECT kind, key, currency, NULL::bigint AS upto, events, amount, released FROM series
-                         UNION ALL
-                         SELECT kind, key, currency, upto, events, amount, released FROM window_starts) s
-                   LEFT JOIN events e ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency
-                       AND (s.upto IS NULL OR e.at <= s.upto)
-                   GROUP BY s.kind, s.key, s.currency, s.upto, s.events, s.amount, s.released) compared
-             WHERE said IS DISTINCT FROM recounted
-             UNION ALL
-             SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' belongs to no series'
-             FROM events e LEFT JOIN series s ON s.kind = e.kind AND s.key = e.key AND s.currency = e.currency
-             WHERE s.kind IS NULL
-             LIMIT 100",
-        ),
+        offenders: Offenders::OfSubjects(HEADS_UNLIKE_THEIR_EVENTS),
     },
     Check {
         claim: "each node of a release tree equals a recount of the events in its block",
@@ -61,18 +32,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         claim: "each series says how many of its events are open, and none is earlier or due earlier than it says",
         checked: "SELECT count(*) FROM events WHERE due_at IS NOT NULL",
-        offenders: Offenders::OfSubjects(
-            "SELECT kind, key, currency || ' says ' || said || ' open, from ' || coalesce(since || ' us', 'never') || ', due '
-                 || coalesce(due || ' us', 'never') || ', its events say ' || open || ', from '
-                 || coalesce(first_at || ' us', 'never') || ', due ' || coalesce(first_due || ' us', 'never')
-             FROM (SELECT s.kind, s.key, s.currency, coalesce((s.open ->> 'count')::bigint, 0) AS said, (s.open ->> 'at')::bigint AS since,
-                       (s.open ->> 'due_at')::bigint AS due, count(e.due_at) AS open, min(e.at) AS first_at, min(e.due_at) AS first_due
-                   FROM series s LEFT JOIN events e
-                       ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency AND e.due_at IS NOT NULL
-                   GROUP BY s.kind, s.key, s.currency, s.open) compared
-             WHERE said <> open OR since > first_at OR due > first_due
-             LIMIT 100",
-        ),
+        offenders: Offenders::OfSubjects(HEADS_UNLIKE_THEIR_OPEN_EVENTS),
     },
     Check {
         claim: "no event is dated after its subject's last event",

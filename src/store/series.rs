@@ -1,0 +1,114 @@
+//! SQL over series, their events and their release trees (`domain/subject.rs`) that every store spells the same. The sizes
+//! of a tree's blocks are written out, and held against its own here.
+
+use crate::domain::subject::tree;
+
+/// What was released after the event `p`, of which `kind`, `key`, `currency`, `at` and `number` are known: a row for each
+/// event up to the end of its block and for each node of what follows, none of them twice. So few rows are read where
+/// little has happened since, however much happened before.
+macro_rules! released_after {
+    () => {
+        concat!(
+            "SELECT released, 1 AS count, amount FROM (
+                SELECT number, released, amount FROM events
+                WHERE kind = p.kind AND key = p.key AND currency = p.currency AND (at, number) > (p.at, p.number)
+                ORDER BY at, number LIMIT 31) next
+            WHERE number <= (p.number + 31) / 32 * 32 AND released IS NOT NULL",
+            released_after!(level 1, "block >= (p.number + 31) / 32 AND block < (p.number + 1023) / 1024 * 32"),
+            released_after!(level 2, "block >= (p.number + 1023) / 1024 AND block < (p.number + 32767) / 32768 * 32"),
+            released_after!(
+                level 3,
+                "block >= (p.number + 32767) / 32768 AND block < (p.number + 1048575) / 1048576 * 32"
+            ),
+            released_after!(level 4, "block >= (p.number + 1048575) / 1048576")
+        )
+    };
+    (level $level:literal, $blocks:literal) => {
+        concat!(
+            " UNION ALL SELECT released, count, amount FROM release_nodes
+            WHERE kind = p.kind AND key = p.key AND currency = p.currency AND level = ",
+            $level,
+            " AND ",
+            $blocks
+        )
+    };
+}
+
+pub(super) use released_after;
+
+/// Its block sizes are written out in [`released_after`].
+const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4);
+
+/// Nodes that do not say what a recount of their events says, and events that a node should know of and does not. Both
+/// are added up side by side: SQLite would read all of one again for each of the other to join them.
+pub(super) const NODES_UNLIKE_THEIR_EVENTS: &str = "
+    WITH levels (level, size) AS (VALUES (1, 32), (2, 1024), (3, 32768), (4, 1048576)),
+    both_sides AS (
+        SELECT kind, key, currency, level, block, released, count, amount, 0 AS events, 0 AS of_amount
+        FROM release_nodes
+        UNION ALL
+        SELECT e.kind, e.key, e.currency, l.level, (e.number - 1) / l.size, e.released, 0, 0, 1, e.amount
+        FROM events e CROSS JOIN levels l WHERE e.released IS NOT NULL)
+    SELECT kind, key, currency || ' level ' || level || ' block ' || block || ' released ' || released || ': '
+        || sum(count) || ' of ' || sum(amount) || ', its events say ' || sum(events) || ' of ' || sum(of_amount)
+    FROM both_sides
+    GROUP BY kind, key, currency, level, block, released
+    HAVING sum(count) <> sum(events) OR sum(amount) <> sum(of_amount) OR level NOT IN (SELECT level FROM levels)
+    LIMIT 100";
+
+/// Heads that do not say what a recount of their events says, of all of them or of those before a start that is kept.
+pub(super) const HEADS_UNLIKE_THEIR_EVENTS: &str = "
+    SELECT kind, key, currency || coalesce(' up to ' || upto || ' us', '') || ' says ' || said
+        || ', its events say ' || recounted
+    FROM (SELECT s.kind, s.key, s.currency, s.upto,
+              s.events || ' events of ' || s.amount || '; released on expiry '
+              || (s.released -> 'expiry' ->> 'count') || ' of ' || (s.released -> 'expiry' ->> 'amount')
+              || ', on reversal '
+              || (s.released -> 'reversal' ->> 'count') || ' of ' || (s.released -> 'reversal' ->> 'amount')
+              || ', always '
+              || (s.released -> 'always' ->> 'count') || ' of ' || (s.released -> 'always' ->> 'amount') AS said,
+              count(e.number) || ' events of ' || coalesce(sum(e.amount), 0) || '; released on expiry '
+              || count(*) FILTER (WHERE e.released = 'Expiry') || ' of '
+              || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Expiry'), 0) || ', on reversal '
+              || count(*) FILTER (WHERE e.released = 'Reversal') || ' of '
+              || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Reversal'), 0) || ', always '
+              || count(*) FILTER (WHERE e.released = 'Always') || ' of '
+              || coalesce(sum(e.amount) FILTER (WHERE e.released = 'Always'), 0) AS recounted
+          FROM (SELECT kind, key, currency, CAST(NULL AS bigint) AS upto, events, amount, released FROM series
+                UNION ALL
+                SELECT kind, key, currency, upto, events, amount, released FROM window_starts) s
+          LEFT JOIN events e ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency
+              AND (s.upto IS NULL OR e.at <= s.upto)
+          GROUP BY s.kind, s.key, s.currency, s.upto, s.events, s.amount, s.released) compared
+    WHERE said IS DISTINCT FROM recounted
+    UNION ALL
+    SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' belongs to no series'
+    FROM events e LEFT JOIN series s ON s.kind = e.kind AND s.key = e.key AND s.currency = e.currency
+    WHERE s.kind IS NULL
+    LIMIT 100";
+
+/// Heads that say another number of open events than there are, or that one is later, or due later, than it is.
+pub(super) const HEADS_UNLIKE_THEIR_OPEN_EVENTS: &str = "
+    SELECT kind, key, currency || ' says ' || said || ' open, from ' || coalesce(open_since || ' us', 'never') || ', due '
+        || coalesce(open_until || ' us', 'never') || ', its events say ' || open || ', from '
+        || coalesce(first_at || ' us', 'never') || ', due ' || coalesce(first_due || ' us', 'never')
+    FROM (SELECT s.kind, s.key, s.currency, s.open AS said, s.open_since, s.open_until, count(e.due_at) AS open,
+              min(e.at) AS first_at, min(e.due_at) AS first_due
+          FROM series s LEFT JOIN events e
+              ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency AND e.due_at IS NOT NULL
+          GROUP BY s.kind, s.key, s.currency, s.open, s.open_since, s.open_until) compared
+    WHERE said <> open OR open_since > first_at OR open_until > first_due
+    LIMIT 100";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recount_of_release_trees_uses_their_own_block_sizes() {
+        let levels: Vec<String> =
+            (1..=tree::LEVELS).map(|level| format!("({level}, {})", tree::block_size(level))).collect();
+        let expected = format!("VALUES {})", levels.join(", "));
+        assert_eq!(NODES_UNLIKE_THEIR_EVENTS.matches(&expected).count(), 1);
+    }
+}
