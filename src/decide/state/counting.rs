@@ -75,8 +75,12 @@ impl State {
 
     /// Looks when the next of `subject` is due, once all that was due at `now` has been given back.
     pub fn find_next_due(&mut self, subject: &SubjectKey, now: Timestamp) {
-        for (series, open) in due_series(self.subject(subject), now) {
-            let open_events = self.open_events(subject);
+        let due = due_series(self.subject(subject), now);
+        if due.is_empty() {
+            return;
+        }
+        let open_events = self.open_events(subject);
+        for (series, open) in due {
             let known = open_events.iter().filter(|event| event.series == series).filter_map(Event::earliest);
             let later = self.due_later.get(&series).copied();
             if let Some(since) = known.chain(later).reduce(Earliest::or_earlier)
@@ -89,7 +93,7 @@ impl State {
 
     /// All open events of `subject` that were loaded or made.
     fn open_events(&self, subject: &SubjectKey) -> Vec<Event> {
-        let loaded = self.due.get(subject).into_iter().flatten().map(|(_, place)| place);
+        let loaded = self.open.get(subject).into_iter().flatten();
         let made_now = self.overlay.changes.events.range(first_of(subject)..).map(|(place, _)| place);
         let places: BTreeSet<&EventRef> =
             loaded.chain(made_now.take_while(|place| place.series.subject == *subject)).collect();

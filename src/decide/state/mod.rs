@@ -67,7 +67,8 @@ pub struct State {
     holdings: HashMap<PersonId, BTreeSet<AccountId>>,
     subjects: HashMap<SubjectKey, Subject>,
     events: HashMap<EventRef, Event>,
-    due: HashMap<SubjectKey, BTreeSet<(Timestamp, EventRef)>>,
+    /// Those of `events` that are open.
+    open: HashMap<SubjectKey, BTreeSet<EventRef>>,
     due_later: HashMap<SeriesKey, Earliest>,
     prefixes: HashMap<PrefixKey, Vec<PrefixEvent>>,
     released_after: HashMap<EventRef, Released>,
@@ -115,8 +116,8 @@ impl State {
             self.subjects.insert(subject.key.clone(), subject);
         }
         for event in loaded.events {
-            if let Some(due_at) = event.due_at {
-                self.due.entry(event.series.subject.clone()).or_default().insert((due_at, event.place()));
+            if event.due_at.is_some() {
+                self.open.entry(event.series.subject.clone()).or_default().insert(event.place());
             }
             self.events.insert(event.place(), event);
         }
