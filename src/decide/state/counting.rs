@@ -1,6 +1,6 @@
 //! Subjects, series and events: what limits are counted from, as loaded and as changed by the batch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Missing, Release, State};
 use crate::decide::changes::NodeKey;
@@ -57,7 +57,7 @@ impl State {
         }
         let mut complete = true;
         for (series, _) in due {
-            let Some(open) = self.stored_series(&series).and_then(|head| head.open) else { continue };
+            let Some(open) = head_of(&self.subjects, &series).and_then(|head| head.open) else { continue };
             let range = DueRange { from: open.since.at, until: self.horizon.max(now) };
             if !self.known.due.get(&series).is_some_and(|known| known.covers(range)) {
                 self.wanted.due.insert(series, range);
@@ -108,10 +108,6 @@ impl State {
         Ok(head.cloned().unwrap_or_default())
     }
 
-    fn stored_series(&self, key: &SeriesKey) -> Option<&Series> {
-        self.subjects.get(&key.subject).and_then(|subject| subject.series.get(&key.currency))
-    }
-
     /// The currencies in which `subject` was ever counted.
     pub fn currencies_of(&mut self, subject: &SubjectKey) -> Result<Vec<Currency>, Missing> {
         self.require_subject(subject)?;
@@ -128,15 +124,13 @@ impl State {
 
     /// Everything that `series` had counted up to and including `upto`.
     pub fn prefix(&mut self, series: &SeriesKey, upto: Timestamp) -> Result<Counted, Missing> {
-        if self.series(series)?.events == 0 {
-            return Ok(Counted::default());
-        }
-        let stored = self.stored_series(series).cloned().unwrap_or_default();
-        let mut counted = self.stored_prefix(series, &stored, upto)?;
+        self.require_subject(&series.subject)?;
+        let stored_events = head_of(&self.subjects, series).map_or(0, |head| head.events);
+        let mut counted = self.stored_prefix(series, upto)?;
         let last_place = EventRef { series: series.clone(), at: upto, number: i64::MAX };
         let changed = self.overlay.changes.events.range(..=last_place).next_back().map(|(_, event)| event);
         // Else it is one that was counted before, which the batch has given back or settled.
-        if let Some(made_now) = changed.filter(|event| event.series == *series && event.number > stored.events) {
+        if let Some(made_now) = changed.filter(|event| event.series == *series && event.number > stored_events) {
             counted.events = Tally { count: made_now.number, amount: made_now.running };
         }
         for release in self.overlay.releases.get(series).into_iter().flatten() {
@@ -148,10 +142,8 @@ impl State {
     }
 
     /// The same, before the batch.
-    fn stored_prefix(&mut self, series: &SeriesKey, stored: &Series, upto: Timestamp) -> Result<Counted, Missing> {
-        if stored.events == 0 {
-            return Ok(Counted::default());
-        }
+    fn stored_prefix(&mut self, series: &SeriesKey, upto: Timestamp) -> Result<Counted, Missing> {
+        let Some(stored) = head_of(&self.subjects, series) else { return Ok(Counted::default()) };
         let key = PrefixKey { series: series.clone(), upto };
         let last = match self.prefixes.get(&key) {
             Some(last) => last.as_slice(),
@@ -252,6 +244,11 @@ impl State {
             *sum = sum.plus(tally);
         }
     }
+}
+
+/// The head of a series as it was loaded, if it has any event.
+fn head_of<'a>(loaded: &'a HashMap<SubjectKey, Subject>, key: &SeriesKey) -> Option<&'a Series> {
+    loaded.get(&key.subject)?.series.get(&key.currency).filter(|head| head.events > 0)
 }
 
 /// How much was released of a prefix, where its `last` events tell: nothing ever was, or they reach back to the start of

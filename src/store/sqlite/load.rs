@@ -138,45 +138,49 @@ const AUTHORIZATION: &str = column!(
     "FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN authorizations ON id = wanted"
 );
 
-/// The oldest open authorizations of a key's account, amount and currency that fit: those of the account's open events.
-macro_rules! open {
-    ($fits:literal) => {
+/// The authorizations that are chosen for each key.
+macro_rules! unused {
+    ($chosen:expr) => {
         column!(
             "authorization",
             authorization_row!(),
             concat!(
                 "FROM authorizations WHERE id IN (
-        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
-            SELECT a.id FROM subjects s
+        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (",
+                $chosen,
+                "))"
+            )
+        )
+    };
+}
+
+/// The oldest open authorizations of a key's account, amount and currency that fit: those of the account's open events.
+macro_rules! open {
+    ($fits:literal) => {
+        unused!(concat!(
+            "SELECT a.id FROM subjects s
             CROSS JOIN events e ON e.kind = s.kind AND e.key = s.key AND e.currency = w.value ->> 'currency'
                 AND e.at >= s.series -> (w.value ->> 'currency') -> 'open' ->> 'at'
                 AND e.due_at > w.value ->> 'now' AND e.amount = w.value ->> 'amount'
             CROSS JOIN authorizations a ON a.id = e.authorization
             WHERE s.kind = 'account' AND s.key = w.value ->> 'account' AND ",
-                $fits,
-                " ORDER BY e.at, e.number LIMIT 512))"
-            )
-        )
+            $fits,
+            " ORDER BY e.at, e.number LIMIT 512"
+        ))
     };
 }
 
 /// The oldest expired ones.
 macro_rules! expired {
     ($fits:literal) => {
-        column!(
-            "authorization",
-            authorization_row!(),
-            concat!(
-                "FROM authorizations WHERE id IN (
-        SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (
-            SELECT id FROM authorizations
+        unused!(concat!(
+            "SELECT id FROM authorizations
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
                 AND currency = w.value ->> 'currency' AND state = 'Expired'
                 AND expires_at >= w.value ->> 'expired_since' AND ",
-                $fits,
-                " ORDER BY at LIMIT 512))"
-            )
-        )
+            $fits,
+            " ORDER BY at LIMIT 512"
+        ))
     };
 }
 
