@@ -1,13 +1,14 @@
 //! The writes of a CreditFunds, one transaction each, by Postgres' own load generator over prepared statements.
 //!
 //! It writes the rows that the product writes for a credit, in the product's own tables, and reads nothing: no
-//! signature, no HTTP, no decision.
+//! signature, no HTTP, no decision. The records in the account's row are as many as there are on average.
 
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use vna_partner::domain::record::FILED_AT_ONCE;
 
 use super::arguments::Arguments;
 use super::bodies;
@@ -31,7 +32,7 @@ impl Pgbench {
     pub async fn prepare(arguments: &Arguments) -> anyhow::Result<Self> {
         let database = postgres::create(arguments, "vna_pgbench").await?;
         servers::seed(arguments, &database)?;
-        let subjects = "INSERT INTO subjects SELECT 'account', id, 1 FROM accounts ON CONFLICT DO NOTHING";
+        let subjects = "INSERT INTO subjects (kind, key, last_event_at) SELECT 'account', id, 1 FROM accounts ON CONFLICT DO NOTHING";
         postgres::execute(&database, subjects.to_owned()).await?;
         fs::write(arguments.folder.join("credit.sql"), script())?;
         Ok(Self { database, made: 0 })
@@ -96,6 +97,8 @@ fn script() -> String {
     let body = String::from_utf8(bodies::credit(&bodies::account(0), "00000000-0000-0000-0000-000000000000"));
     let body = body.unwrap_or_default();
     let body = body.rsplit("\r\n").next().unwrap_or_default().to_owned();
+    let record = r#"[1700000000000000,"01000000-0000-0000-0000-000000000000","Credit",true]"#;
+    let records = format!("[{}]", [record; FILED_AT_ONCE / 2].join(","));
     format!(
         r#"\set n :n + 1
 \set k :base + :client_id * :span + :n
@@ -103,7 +106,7 @@ fn script() -> String {
 \set now 1700000000000000 + :k
 BEGIN;
 UPDATE accounts SET balance = balance + 12050 WHERE id = :account::bigint::text;
-UPDATE subjects SET last_event_at = :now WHERE kind = 'account' AND key = :account::bigint::text;
+UPDATE subjects SET last_event_at = :now, unfiled = '{records}' WHERE kind = 'account' AND key = :account::bigint::text;
 UPDATE events SET due_at = NULL WHERE kind = 'account' AND key = :account::bigint::text AND currency = 'MXN' AND number = :k;
 UPDATE authorizations SET state = 'Credited', credit = {credit}, bound_credit = {credit} WHERE id = {authorization};
 INSERT INTO credits VALUES ({credit}, :account::bigint::text, {authorization}, 12050, 'MXN', NULL, :now, 'Approved', true, NULL, NULL, NULL, NULL, NULL, '[]');

@@ -56,13 +56,15 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_by_person ON accounts (person);
 CREATE INDEX accounts_by_age ON accounts (created_at, id);
 
+-- Half of each page is left free: every call writes its subject's row anew, and on the same page that changes no index.
 CREATE TABLE subjects (
     kind          text COLLATE "C" NOT NULL,
     key           text COLLATE "C" NOT NULL,
     last_event_at bigint NOT NULL,
     series        jsonb NOT NULL DEFAULT '{}',
+    unfiled       json NOT NULL DEFAULT '[]',
     PRIMARY KEY (kind, key)
-);
+) WITH (fillfactor = 50);
 
 -- What each subject has counted in each currency, a row for each.
 CREATE VIEW series AS
@@ -175,12 +177,11 @@ CREATE INDEX ambiguous_credits_by_account ON ambiguous_credits (account, at, id)
 -- Entries and postings are only ever added (decision 12).
 CREATE TABLE entries (
     account  text COLLATE "C" NOT NULL,
-    id       uuid NOT NULL,
+    id       uuid PRIMARY KEY,
     kind     text COLLATE "C" NOT NULL,
     credit   uuid,
     currency text COLLATE "C" NOT NULL,
-    at       bigint NOT NULL,
-    PRIMARY KEY (account, id)
+    at       bigint NOT NULL
 );
 CREATE UNIQUE INDEX entries_once_per_credit ON entries (credit, kind) WHERE credit IS NOT NULL;
 
@@ -221,8 +222,23 @@ CREATE TABLE decisions (
     findings      json NOT NULL,
     request       text NOT NULL
 );
--- What an account's authorizations and credits are found by, too: each has its decision under its own id.
-CREATE INDEX decisions_by_account ON decisions (account, at, id, kind);
+
+-- What an account's decisions and entries are found by, and its authorizations and credits, too: each has its decision
+-- under its own id. The newest stand in the account's subject until they are filed here: see domain/record.rs.
+CREATE TABLE account_records (
+    account  text COLLATE "C" NOT NULL,
+    at       bigint NOT NULL,
+    id       uuid NOT NULL,
+    decision text COLLATE "C",
+    posted   boolean NOT NULL,
+    PRIMARY KEY (account, at, id) INCLUDE (decision, posted)
+);
+
+CREATE VIEW all_account_records AS
+SELECT account, at, id, decision, posted FROM account_records
+UNION ALL
+SELECT s.key, (r.value ->> 0)::bigint, (r.value ->> 1)::uuid, r.value ->> 2, (r.value ->> 3)::boolean
+FROM subjects s, json_array_elements(s.unfiled) r WHERE s.kind = 'account';
 
 CREATE TABLE account_changes (
     account     text COLLATE "C" NOT NULL,

@@ -54,13 +54,15 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_by_person ON accounts (person);
 CREATE INDEX accounts_by_age ON accounts (created_at, id);
 
+-- With a rowid: else a row of more than a kilobyte would have a page of its own.
 CREATE TABLE subjects (
     kind          TEXT NOT NULL,
     key           TEXT NOT NULL,
     last_event_at INTEGER NOT NULL,
     series        TEXT NOT NULL DEFAULT '{}',
+    unfiled       TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (kind, key)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- What each subject has counted in each currency, a row for each.
 CREATE VIEW series AS
@@ -171,12 +173,11 @@ CREATE INDEX ambiguous_credits_by_account ON ambiguous_credits (account, at);
 -- Entries and postings are only ever added (decision 12).
 CREATE TABLE entries (
     account  TEXT NOT NULL,
-    id       TEXT NOT NULL,
+    id       TEXT PRIMARY KEY,
     kind     TEXT NOT NULL,
     credit   TEXT,
     currency TEXT NOT NULL,
-    at       INTEGER NOT NULL,
-    PRIMARY KEY (account, id)
+    at       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX entries_once_per_credit ON entries (credit, kind) WHERE credit IS NOT NULL;
 
@@ -211,8 +212,23 @@ CREATE TABLE decisions (
     findings      TEXT NOT NULL,
     request       TEXT NOT NULL
 ) STRICT;
--- What an account's authorizations and credits are found by, too: each has its decision under its own id.
-CREATE INDEX decisions_by_account ON decisions (account, at, id, kind);
+
+-- What an account's decisions and entries are found by, and its authorizations and credits, too: each has its decision
+-- under its own id. The newest stand in the account's subject until they are filed here: see domain/record.rs.
+CREATE TABLE account_records (
+    account  TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    id       TEXT NOT NULL,
+    decision TEXT,
+    posted   INTEGER NOT NULL,
+    PRIMARY KEY (account, at, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW all_account_records AS
+SELECT account, at, id, decision, posted FROM account_records
+UNION ALL
+SELECT s.key, r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3
+FROM subjects s, json_each(s.unfiled) r WHERE s.kind = 'account';
 
 CREATE TABLE account_changes (
     account     TEXT NOT NULL,

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::wanted::{IdempotencyKey, IdempotencyRecord};
+use crate::domain::record::{AccountRecord, FILED_AT_ONCE, FiledRecord};
 use crate::domain::subject::ReleaseNode;
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, Authorization, Credit, Decision, Enrolment, Entry, Event,
-    EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject, SubjectKey, Tally, TrackingId,
+    EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject, SubjectKey, SubjectKind, Tally,
+    TrackingId,
 };
 
 /// Everything that a batch writes. Maps hold whole rows as they now are; lists are only added to.
@@ -33,6 +35,8 @@ pub struct Changes {
     pub entries: Vec<Entry>,
     pub postings: Vec<Posting>,
     pub decisions: Vec<Decision>,
+    /// Records that have left their account's row.
+    pub filed: Vec<FiledRecord>,
     pub account_changes: Vec<AccountChange>,
 }
 
@@ -49,6 +53,40 @@ impl Changes {
             && self.idempotency.is_empty()
             && self.decisions.is_empty()
             && self.account_changes.is_empty()
+    }
+
+    /// Records the new decisions and entries under their accounts: in the account's own row, which a call on it writes
+    /// anyway, until enough have gathered.
+    pub(super) fn file_records(&mut self) {
+        for FiledRecord { account, record } in self.records() {
+            let subject = SubjectKey::new(SubjectKind::Account, account.as_str());
+            let file = |record| FiledRecord { account: account.clone(), record };
+            match self.subjects.get_mut(&subject) {
+                Some(subject) => {
+                    subject.unfiled.push(record);
+                    if subject.unfiled.len() >= FILED_AT_ONCE {
+                        self.filed.extend(subject.unfiled.drain(..).map(file));
+                    }
+                }
+                None => self.filed.push(file(record)),
+            }
+        }
+    }
+
+    /// What there is to record, in the order in which it happened.
+    fn records(&self) -> Vec<FiledRecord> {
+        let posted: BTreeSet<TrackingId> = self.entries.iter().map(|entry| entry.id).collect();
+        let decided: BTreeSet<TrackingId> = self.decisions.iter().map(|decision| decision.id).collect();
+        let decisions = self.decisions.iter().filter_map(|decision| {
+            let (at, id, kind) = (decision.at, decision.id, decision.kind);
+            let record = AccountRecord { at, id, decision: Some(kind), posted: posted.contains(&id) };
+            decision.account.clone().map(|account| FiledRecord { account, record })
+        });
+        let entries = self.entries.iter().filter(|entry| !decided.contains(&entry.id)).map(|entry| {
+            let record = AccountRecord { at: entry.at, id: entry.id, decision: None, posted: true };
+            FiledRecord { account: entry.account.clone(), record }
+        });
+        decisions.chain(entries).collect()
     }
 
     /// Accounts that were there before, as they now are.

@@ -14,6 +14,7 @@ pub mod number;
 pub mod person;
 pub mod policy;
 pub mod reason;
+pub mod record;
 pub mod subject;
 pub mod time;
 
@@ -29,6 +30,7 @@ pub use number::JsonNumber;
 pub use person::{Address, Document, DocumentType, Gender, Person, PersonalData};
 pub use policy::Policy;
 pub use reason::Reason;
+pub use record::{AccountRecord, FiledRecord};
 pub use subject::{
     Counted, Event, EventRef, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, SubjectKind, Tally, WindowStart,
 };

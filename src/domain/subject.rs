@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::currency::Currency;
 use super::ids::TrackingId;
+use super::record::AccountRecord;
 use super::time::Timestamp;
 
 /// What a rule counts by.
@@ -63,12 +64,14 @@ pub struct Subject {
     pub last_event_at: Timestamp,
     /// The heads of its series.
     pub series: BTreeMap<Currency, Series>,
+    /// An account's newest records, until they are filed.
+    pub unfiled: Vec<AccountRecord>,
 }
 
 impl Subject {
     /// One that was never named before.
     pub fn new(key: SubjectKey) -> Self {
-        Self { key, last_event_at: Timestamp::default(), series: BTreeMap::new() }
+        Self { key, last_event_at: Timestamp::default(), series: BTreeMap::new(), unfiled: Vec::new() }
     }
 }
 

@@ -17,6 +17,7 @@ pub use transfer::*;
 
 pub mod postgres;
 mod reads;
+mod records;
 mod rows;
 mod series;
 mod servers;

@@ -21,7 +21,7 @@ macro_rules! for_each_table {
             directory(kind, value, person)
             accounts(id; person, currency, status, tier, display_name, created_at, balance, pending, receivable,
                 opening_balance)
-            subjects(kind, key; last_event_at, series json)
+            subjects(kind, key; last_event_at, series json, unfiled json)
             events(kind, key, currency, at, number; amount, running, authorization, due_at, released)
             release_nodes(kind, key, currency, level, block, released; count, amount)
             authorizations(id; account, amount, currency, exchange_rate, at, expires_at, state, sender, counted json,
@@ -30,10 +30,11 @@ macro_rules! for_each_table {
                 reason, note, reversal, idempotency_key, counted json)
             reversals(id; credit, account, amount, currency, at)
             ambiguous_credits(id; account, amount, currency, exchange_rate, at, answered_with, state, credit)
-            entries(account, id; kind, credit, currency, at)
+            entries(id; account, kind, credit, currency, at)
             postings(entry, book; account, currency, amount)
             decisions(id; kind, account, at, received_at, approved flag, reason, note, reference, amount, currency,
                 exchange_rate, rules_version, findings json, request)
+            account_records(account, at, id; decision, posted flag)
             account_changes(account, id; at, who, action, why, target, change, case_number, review_date)
             enrolments(token_hash; person json, documents json, created_at, expires_at, account)
             idempotency(path, key; body_hash, outcome json, at)

@@ -74,6 +74,7 @@ impl Bench {
             "entries",
             "postings",
             "decisions",
+            "all_account_records",
             "account_changes",
             "idempotency",
         ];
@@ -82,7 +83,9 @@ impl Bench {
             // A node that was added to and taken from is the same as one that never was.
             let rows = match table {
                 "release_nodes" => "release_nodes WHERE NOT (count = 0 AND amount = 0)",
-                "subjects" => "(SELECT kind, key, last_event_at, NULL AS series FROM subjects) subjects",
+                "subjects" => {
+                    "(SELECT kind, key, last_event_at, NULL AS series, NULL AS unfiled FROM subjects) subjects"
+                }
                 // Where its open events begin is a bound, exact when it was looked for.
                 "series" => {
                     "(SELECT kind, key, currency, events, amount, released, starts, open, NULL AS open_since, \

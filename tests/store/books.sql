@@ -9,7 +9,7 @@ INSERT INTO accounts (id, person, currency, status, tier, display_name, created_
 VALUES ('4000', '00000000-0000-7000-8000-000000000001', 'MXN', 'Active', 'standard', 'MC-4000', 1, 1307, 0, 0, 7),
        ('4001', '00000000-0000-7000-8000-000000000001', 'MXN', 'Blocked', 'gold', 'MC-4001', 2, 0, 0, 0, 0);
 
-INSERT INTO subjects VALUES
+INSERT INTO subjects (kind, key, last_event_at, series) VALUES
     ('account', '4000', 100, '{"MXN":{"events":7,"amount":3400,"open":{"count":1,"at":90,"due_at":200},"released":{"expiry":{"count":1,"amount":300},"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"starts":[{"upto":15,"events":1,"amount":1000},{"upto":30,"events":4,"amount":2600,"released":{"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}}}]}}'),
     ('sender', '+15550100|1980-02-02', 100, '{"MXN":{"events":1,"amount":300,"open":{"count":1,"at":50,"due_at":60}}}');
 
@@ -95,6 +95,19 @@ INSERT INTO decisions VALUES
     ('00000000-0000-7000-8000-00000000c004', 'Credit', '4000', 90, 90, TRUE, NULL, NULL, '00000000-0000-7000-8000-00000000a004', 400, 'MXN', NULL, NULL, '[]', '{}'),
     ('00000000-0000-7000-8000-00000000a007', 'Authorization', NULL, 96, 96, FALSE, 'InvalidAccount', 'no account was found',
      NULL, NULL, NULL, NULL, NULL, '[]', '{}');
+
+-- The older ones; the others stand in their account's row.
+INSERT INTO account_records VALUES
+    ('4000', 1, '00000000-0000-7000-8000-000000000001', NULL, TRUE),
+    ('4000', 10, '00000000-0000-7000-8000-00000000a001', 'Authorization', FALSE),
+    ('4000', 15, '00000000-0000-7000-8000-00000000c001', 'Credit', TRUE),
+    ('4000', 20, '00000000-0000-7000-8000-00000000a002', 'Authorization', FALSE),
+    ('4000', 25, '00000000-0000-7000-8000-00000000c002', 'Credit', TRUE),
+    ('4000', 28, '00000000-0000-7000-8000-00000000e001', NULL, TRUE),
+    ('4000', 30, '00000000-0000-7000-8000-00000000a003', 'Authorization', FALSE),
+    ('4000', 30, '00000000-0000-7000-8000-00000000a004', 'Authorization', FALSE);
+UPDATE subjects SET unfiled = '[[35,"00000000-0000-7000-8000-00000000c003","Credit",false],[50,"00000000-0000-7000-8000-00000000a005","Authorization",false],[90,"00000000-0000-7000-8000-00000000c004","Credit",true],[95,"00000000-0000-7000-8000-00000000a006","Authorization",false],[99,"00000000-0000-7000-8000-00000000f001",null,true]]'
+WHERE kind = 'account' AND key = '4000';
 
 INSERT INTO account_changes VALUES
     ('4001', '00000000-0000-7000-8000-00000000b001', 50, 'ops', 'block', 'court order', NULL, 'Active -> Blocked', 'C-1',

@@ -36,7 +36,8 @@ const AUTHORIZED: &str = "
     SELECT m.id, d.kind, m.account, m.at, m.at, d.approved, d.reason, d.note, d.reference, d.amount, d.currency,
         d.exchange_rate, d.rules_version, d.findings, replace(d.request, t.template_account, m.account)
     FROM made m, template t JOIN decisions d ON d.id = (t.decision_row ->> 'id')::uuid
-    ORDER BY m.k;";
+    ORDER BY m.k;
+    INSERT INTO account_records SELECT account, at, id, 'Authorization', false FROM made ORDER BY account, number;";
 
 const CREDITED: &str = "
     UPDATE authorizations a SET credit = m.credit, bound_credit = m.credit
@@ -52,11 +53,13 @@ const CREDITED: &str = "
     INSERT INTO decisions
     SELECT credit, 'Credit', account, at + 1000000, at + 1000000, true, NULL, NULL, id, 12050, 'MXN', NULL, NULL, '[]',
         '{\"AccountIdentifier\":\"' || account || '\",\"AuthTrackingIdentifier\":\"' || id || '\"}'
-    FROM made WHERE credit IS NOT NULL ORDER BY k;";
+    FROM made WHERE credit IS NOT NULL ORDER BY k;
+    INSERT INTO account_records SELECT account, at + 1000000, credit, 'Credit', true
+    FROM made WHERE credit IS NOT NULL ORDER BY account, number;";
 
 /// Once all events of the past are there.
 const HEADS: &str = "
-    INSERT INTO subjects
+    INSERT INTO subjects (kind, key, last_event_at, series)
     SELECT 'account', key, max(at) + 1000000, jsonb_strip_nulls(jsonb_build_object('MXN', jsonb_build_object(
         'events', count(*), 'amount', sum(amount), 'released', jsonb_build_object('expiry', jsonb_build_object(
             'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),

@@ -41,7 +41,8 @@ const AUTHORIZED: &str = "
     SELECT m.id, d.kind, m.account, m.at, m.at, d.approved, d.reason, d.note, d.reference, d.amount, d.currency,
         d.exchange_rate, d.rules_version, d.findings, replace(d.request, t.template_account, m.account)
     FROM template t JOIN decisions d ON d.id = t.template_id CROSS JOIN made m
-    ORDER BY m.k;";
+    ORDER BY m.k;
+    INSERT INTO account_records SELECT account, at, id, 'Authorization', 0 FROM made ORDER BY account, number;";
 
 const CREDITED: &str = "
     INSERT INTO credits
@@ -55,11 +56,13 @@ const CREDITED: &str = "
     INSERT INTO decisions
     SELECT credit, 'Credit', account, at + 1000000, at + 1000000, 1, NULL, NULL, id, 12050, 'MXN', NULL, NULL, '[]',
         json_object('AccountIdentifier', account, 'AuthTrackingIdentifier', id)
-    FROM made WHERE credit IS NOT NULL ORDER BY k;";
+    FROM made WHERE credit IS NOT NULL ORDER BY k;
+    INSERT INTO account_records SELECT account, at + 1000000, credit, 'Credit', 1
+    FROM made WHERE credit IS NOT NULL ORDER BY account, number;";
 
 /// Once all events of the past are there.
 const HEADS: &str = "
-    INSERT INTO subjects
+    INSERT INTO subjects (kind, key, last_event_at, series)
     SELECT 'account', key, max(at) + 1000000, json_object('MXN', json_object(
         'events', count(*), 'amount', sum(amount), 'released', json_object('expiry', json_object(
             'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),

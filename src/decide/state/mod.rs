@@ -146,7 +146,9 @@ impl State {
 
     /// Ends the batch: everything it writes, and everything it has locked.
     pub fn into_changes(self) -> (Changes, BTreeSet<Lock>) {
-        (self.overlay.changes, self.locks.into_granted())
+        let mut changes = self.overlay.changes;
+        changes.file_records();
+        (changes, self.locks.into_granted())
     }
 
     /// What the batch has changed so far.

@@ -26,17 +26,70 @@ macro_rules! list {
         list!($item, $from, counted in $from, newest first by $order)
     };
     ($item:expr, $from:expr, counted in $counted:expr, newest first by $order:literal) => {
+        list!($item, concat!($from, " ORDER BY ", $order, " LIMIT $1 OFFSET $2"), counted in $counted)
+    };
+    ($item:expr, $page:expr, counted in $counted:expr) => {
         concat!(
             "SELECT json_build_object('total', (SELECT count(*) FROM ",
             $counted,
             "), 'items', (SELECT coalesce(json_agg(item), '[]') FROM (SELECT ",
             $item,
             " AS item FROM ",
-            $from,
-            " ORDER BY ",
-            $order,
-            " LIMIT $1 OFFSET $2) page))::text"
+            $page,
+            ") page))::text"
         )
+    };
+}
+
+/// The records of the account `$3` that are `$what`; `$page` orders and cuts them.
+macro_rules! records {
+    ($what:literal) => {
+        records!($what, "")
+    };
+    ($what:literal, $page:literal) => {
+        concat!(
+            "(SELECT id AS record, at AS recorded_at FROM all_account_records WHERE account = $3 AND ",
+            $what,
+            $page,
+            ") records"
+        )
+    };
+}
+
+/// The row of `$table` that a record leads to, looked up by its key.
+macro_rules! led_to {
+    ($table:literal) => {
+        concat!(" CROSS JOIN LATERAL (SELECT * FROM ", $table, " WHERE id = record OFFSET 0) ", $table)
+    };
+}
+
+/// The rows of `$table` that an account's records lead to. Without filters the page is cut before they are looked up.
+macro_rules! of_account {
+    ($table:literal, $what:literal) => {
+        list!(
+            concat!("row_to_json(", $table, ")"),
+            concat!(
+                records!($what, " ORDER BY at DESC, id DESC LIMIT $1 OFFSET $2"),
+                led_to!($table),
+                " ORDER BY recorded_at DESC, record DESC"
+            ),
+            counted in records!($what)
+        )
+    };
+    ($table:literal, $what:literal, filtered by $filters:literal) => {
+        list!(
+            concat!("row_to_json(", $table, ")"),
+            concat!(records!($what), led_to!($table), " WHERE ", $filters),
+            newest first by "recorded_at DESC, record DESC"
+        )
+    };
+}
+
+/// What an entry says of the account's own books.
+macro_rules! own_lines {
+    () => {
+        " CROSS JOIN LATERAL (SELECT book, currency, amount FROM postings \
+         WHERE entry = record AND book IN ('Available', 'Pending', 'Receivable') OFFSET 0) p"
     };
 }
 
@@ -55,13 +108,17 @@ const ACCOUNTS_FILTERED: &str = list!(
     newest first by "created_at DESC, id DESC"
 );
 
+/// An entry has one line at least, so as many entries as lines are enough.
 const STATEMENT: &str = list!(
-    "json_build_object('entry', e.id, 'kind', e.kind, 'credit', e.credit, 'at', e.at, 'book', p.book, \
-     'currency', p.currency, 'amount', p.amount)",
-    "entries e CROSS JOIN LATERAL (SELECT book, currency, amount FROM postings \
-     WHERE entry = e.id AND book IN ('Available', 'Pending', 'Receivable') OFFSET 0) p \
-     WHERE e.account = $3",
-    newest first by "e.id DESC, p.book"
+    "json_build_object('entry', record, 'kind', entries.kind, 'credit', entries.credit, 'at', recorded_at, \
+     'book', p.book, 'currency', p.currency, 'amount', p.amount)",
+    concat!(
+        records!("posted", " ORDER BY at DESC, id DESC LIMIT $1 + $2"),
+        led_to!("entries"),
+        own_lines!(),
+        " ORDER BY recorded_at DESC, record DESC, p.book LIMIT $1 OFFSET $2"
+    ),
+    counted in concat!(records!("posted"), own_lines!())
 );
 
 const AUTHORIZATION: &str = "SELECT row_to_json(authorizations)::text FROM authorizations WHERE id = $1::uuid";
@@ -75,42 +132,12 @@ const AUTHORIZATIONS_FILTERED: &str = list!(
     newest first by "id DESC"
 );
 
-/// An account's decisions of one kind.
-macro_rules! decided {
-    ($kind:literal) => {
-        concat!(
-            "(SELECT id AS decision, at AS decided_at FROM decisions WHERE account = $3 AND kind = '",
-            $kind,
-            "') decided"
-        )
-    };
-}
+const AUTHORIZATIONS_OF_ACCOUNT: &str = of_account!("authorizations", "decision = 'Authorization'");
 
-/// What calls of one kind left in `$table` for an account: its decisions lead there.
-macro_rules! of_account {
-    ($kind:literal, $table:literal) => {
-        concat!(
-            decided!($kind),
-            " CROSS JOIN LATERAL (SELECT * FROM ",
-            $table,
-            " WHERE id = decision OFFSET 0) ",
-            $table
-        )
-    };
-}
-
-const AUTHORIZATIONS_OF_ACCOUNT: &str = list!(
-    "row_to_json(authorizations)",
-    of_account!("Authorization", "authorizations"),
-    counted in decided!("Authorization"),
-    newest first by "decided_at DESC, decision DESC"
-);
-
-const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = list!(
-    "row_to_json(authorizations)",
-    concat!(of_account!("Authorization", "authorizations"), " WHERE ($4 IS NULL OR state = $4) \
-     AND ($5 IS NULL OR amount = $5::bigint) AND ($6 IS NULL OR currency = $6)"),
-    newest first by "decided_at DESC, decision DESC"
+const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = of_account!(
+    "authorizations",
+    "decision = 'Authorization'",
+    filtered by "($4 IS NULL OR state = $4) AND ($5 IS NULL OR amount = $5::bigint) AND ($6 IS NULL OR currency = $6)"
 );
 
 /// Twins, by the account's open events, as matching finds them: at once among a million that are used up.
@@ -133,17 +160,10 @@ const CREDITS_FILTERED: &str = list!("row_to_json(credits)", "credits WHERE stat
 const CREDITS_IN_PROGRESS: &str =
     list!("row_to_json(credits)", "credits WHERE state = 'InProgress'", newest first by "at DESC, id DESC");
 
-const CREDITS_OF_ACCOUNT: &str = list!(
-    "row_to_json(credits)",
-    of_account!("Credit", "credits"),
-    newest first by "decided_at DESC, decision DESC"
-);
+/// Not every decision about a credit leaves one.
+const CREDITS_OF_ACCOUNT: &str = of_account!("credits", "decision = 'Credit'", filtered by "true");
 
-const CREDITS_OF_ACCOUNT_FILTERED: &str = list!(
-    "row_to_json(credits)",
-    concat!(of_account!("Credit", "credits"), " WHERE state = $4"),
-    newest first by "decided_at DESC, decision DESC"
-);
+const CREDITS_OF_ACCOUNT_FILTERED: &str = of_account!("credits", "decision = 'Credit'", filtered by "state = $4");
 
 const REVERSALS: &str = list!("row_to_json(reversals)", "reversals", newest first by "id DESC");
 
@@ -169,14 +189,12 @@ const DECISIONS_FILTERED: &str = list!(
     newest first by "id DESC"
 );
 
-const DECISIONS_OF_ACCOUNT: &str =
-    list!("row_to_json(decisions)", "decisions WHERE account = $3", newest first by "at DESC, id DESC");
+const DECISIONS_OF_ACCOUNT: &str = of_account!("decisions", "decision IS NOT NULL");
 
-const DECISIONS_OF_ACCOUNT_FILTERED: &str = list!(
-    "row_to_json(decisions)",
-    "decisions WHERE account = $3 AND ($4 IS NULL OR kind = $4) \
-     AND ($5 IS NULL OR approved = $5::boolean) AND ($6 IS NULL OR reason = $6)",
-    newest first by "at DESC, id DESC"
+const DECISIONS_OF_ACCOUNT_FILTERED: &str = of_account!(
+    "decisions",
+    "decision IS NOT NULL",
+    filtered by "($4 IS NULL OR kind = $4) AND ($5 IS NULL OR approved = $5::boolean) AND ($6 IS NULL OR reason = $6)"
 );
 
 const CHANGES: &str = list!("row_to_json(account_changes)", "account_changes", newest first by "id DESC");
@@ -192,21 +210,23 @@ const LATEST_BATCH: &str = "SELECT max(committed_at) FROM batches";
 
 const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
-/// What is asked about one account, which must not take longer the more there is of others.
+/// What is asked about one account, which must not take longer the more there is of others. Of records without filters, both
+/// halves are read in order, as far as the page reaches.
 #[cfg(test)]
-pub(super) const OF_ACCOUNTS: [&str; 11] = [
-    STATEMENT,
-    AUTHORIZATIONS_OF_ACCOUNT,
+pub(super) const PAGES_OF_RECORDS: [&str; 3] = [STATEMENT, AUTHORIZATIONS_OF_ACCOUNT, DECISIONS_OF_ACCOUNT];
+
+/// All of the account's records are looked through, and what is found is sorted.
+#[cfg(test)]
+pub(super) const FILTERED_RECORDS: [&str; 4] = [
     AUTHORIZATIONS_OF_ACCOUNT_FILTERED,
-    OPEN_AUTHORIZATIONS_OF_AMOUNT,
     CREDITS_OF_ACCOUNT,
     CREDITS_OF_ACCOUNT_FILTERED,
-    REVERSALS_OF_ACCOUNT,
-    AMBIGUOUS_CREDITS_OF_ACCOUNT,
-    DECISIONS_OF_ACCOUNT,
     DECISIONS_OF_ACCOUNT_FILTERED,
-    CHANGES_OF_ACCOUNT,
 ];
+
+#[cfg(test)]
+pub(super) const LISTS_IN_THE_ORDER_OF_AN_INDEX: [&str; 4] =
+    [OPEN_AUTHORIZATIONS_OF_AMOUNT, REVERSALS_OF_ACCOUNT, AMBIGUOUS_CREDITS_OF_ACCOUNT, CHANGES_OF_ACCOUNT];
 
 #[async_trait]
 impl Reads for PostgresStore {

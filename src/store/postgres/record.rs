@@ -16,8 +16,8 @@ use crate::domain::person::{DirectoryKey, DirectoryKind, SenderKey};
 use crate::domain::subject::ReleaseNode;
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, AmbiguousState, Authorization, AuthorizationState, Body, Book,
-    Credit, CreditState, Currency, Decision, DecisionKind, Enrolment, Entry, EntryKind, Event, Lateness, Person,
-    PersonId, Posting, Reason, ReleaseKind, Reversal, Status, Subject, SubjectKind, Timestamp, TrackingId,
+    Credit, CreditState, Currency, Decision, DecisionKind, Enrolment, Entry, EntryKind, Event, FiledRecord, Lateness,
+    Person, PersonId, Posting, Reason, ReleaseKind, Reversal, Status, Subject, SubjectKind, Timestamp, TrackingId,
 };
 use crate::store::written::Committed;
 
@@ -77,7 +77,7 @@ rows! {
     "accounts": Account, |a|
         a.id, a.person, a.currency, a.status, a.tier, a.display_name, a.created_at, a.balance, a.pending, a.receivable,
         a.opening_balance;
-    "subjects": Subject, |s| s.key.kind, s.key.key, s.last_event_at, Jsonb(&s.series);
+    "subjects": Subject, |s| s.key.kind, s.key.key, s.last_event_at, Jsonb(&s.series), Json(&s.unfiled);
     "events": Event, |e|
         e.series.subject.kind, e.series.subject.key, e.series.currency, e.at, e.number, e.amount, e.running,
         e.authorization, e.due_at, e.released;
@@ -98,6 +98,7 @@ rows! {
     "decisions": Decision, |d|
         d.id, d.kind, d.account, d.at, d.received_at, d.approved, d.reason, d.note, d.reference, d.amount, d.currency,
         d.exchange_rate, d.rules_version, Json(&d.findings), d.request;
+    "account_records": FiledRecord, |f| f.account, f.record.at, f.record.id, f.record.decision, f.record.posted;
     "account_changes": AccountChange, |c|
         c.account, c.id, c.at, c.who, c.action, c.why, c.target, c.change, c.case_number, c.review_date;
     "enrolments": Enrolment, |e|

@@ -58,7 +58,8 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         text: insert!(
             "subjects",
-            "ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series"
+            "ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series,
+                unfiled = excluded.unfiled"
         ),
         bind: |written, arguments| bind(written.changes.subjects.values(), arguments),
     },
@@ -100,6 +101,7 @@ pub(super) const PARTS: &[Part] = &[
     Part { text: insert!("entries"), bind: |written, arguments| bind(&written.changes.entries, arguments) },
     Part { text: insert!("postings"), bind: |written, arguments| bind(&written.changes.postings, arguments) },
     Part { text: insert!("decisions"), bind: |written, arguments| bind(&written.changes.decisions, arguments) },
+    Part { text: insert!("account_records"), bind: |written, arguments| bind(&written.changes.filed, arguments) },
     Part {
         text: insert!(
             "ambiguous_credits",

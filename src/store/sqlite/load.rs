@@ -92,7 +92,8 @@ const ACCOUNT_OF_PERSON: &str = column!(
 
 const SUBJECT: &str = column!(
     "subject",
-    "json_object('kind', s.kind, 'key', s.key, 'last_event_at', s.last_event_at, 'series', json(s.series))",
+    "json_object('kind', s.kind, 'key', s.key, 'last_event_at', s.last_event_at, 'series', json(s.series),
+        'unfiled', json(s.unfiled))",
     "FROM jsonb_each(?) w CROSS JOIN subjects s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'"
 );
 

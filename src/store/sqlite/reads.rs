@@ -26,17 +26,67 @@ macro_rules! list {
         list!($item, $from, counted in $from, newest first by $order)
     };
     ($item:expr, $from:expr, counted in $counted:expr, newest first by $order:literal) => {
+        list!($item, concat!($from, " ORDER BY ", $order, " LIMIT ?1 OFFSET ?2"), counted in $counted)
+    };
+    ($item:expr, $page:expr, counted in $counted:expr) => {
         concat!(
             "SELECT '{\"total\":' || (SELECT count(*) FROM ",
             $counted,
             ") || ',\"items\":[' || coalesce((SELECT group_concat(item, ',') FROM (SELECT ",
             $item,
             " AS item FROM ",
-            $from,
-            " ORDER BY ",
-            $order,
-            " LIMIT ?1 OFFSET ?2)), '') || ']}'"
+            $page,
+            ")), '') || ']}'"
         )
+    };
+}
+
+/// The records of the account `?3` that are `$what`; `$page` orders and cuts them. The view `all_account_records` would do,
+/// but for the order: SQLite takes it from the table's key only where both halves stand in the query itself.
+macro_rules! records {
+    ($what:literal) => {
+        records!($what, "")
+    };
+    ($what:literal, $page:literal) => {
+        concat!(
+            "(SELECT id AS record, at AS recorded_at FROM account_records WHERE account = ?3 AND ",
+            $what,
+            " UNION ALL SELECT id, at FROM (
+                SELECT r.value ->> 0 AS at, r.value ->> 1 AS id, r.value ->> 2 AS decision, r.value ->> 3 AS posted
+                FROM subjects s CROSS JOIN json_each(s.unfiled) r WHERE s.kind = 'account' AND s.key = ?3) unfiled
+            WHERE ",
+            $what,
+            $page,
+            ") records"
+        )
+    };
+}
+
+/// The rows of `$table` that an account's records lead to. Without filters the page is cut before they are looked up.
+macro_rules! of_account {
+    ($item:expr, $table:literal, $what:literal) => {
+        list!(
+            $item,
+            concat!(
+                records!($what, " ORDER BY recorded_at DESC, record DESC LIMIT ?1 OFFSET ?2"),
+                " CROSS JOIN ", $table, " ON ", $table, ".id = record ORDER BY recorded_at DESC, record DESC"
+            ),
+            counted in records!($what)
+        )
+    };
+    ($item:expr, $table:literal, $what:literal, filtered by $filters:literal) => {
+        list!(
+            $item,
+            concat!(records!($what), " CROSS JOIN ", $table, " ON ", $table, ".id = record WHERE ", $filters),
+            newest first by "recorded_at DESC, record DESC"
+        )
+    };
+}
+
+/// To the account's own books.
+macro_rules! own_lines {
+    () => {
+        " CROSS JOIN postings p ON p.entry = record AND p.book IN ('Available', 'Pending', 'Receivable')"
     };
 }
 
@@ -57,13 +107,17 @@ const ACCOUNTS_FILTERED: &str = list!(
     newest first by "created_at DESC, id DESC"
 );
 
-/// `CROSS` keeps the entries outside, in the order of their key: nothing is sorted.
+/// An entry has one line at least, so as many entries as lines are enough.
 const STATEMENT: &str = list!(
-    "json_object('entry', e.id, 'kind', e.kind, 'credit', e.credit, 'at', e.at, 'book', p.book, \
+    "json_object('entry', record, 'kind', e.kind, 'credit', e.credit, 'at', recorded_at, 'book', p.book, \
      'currency', p.currency, 'amount', p.amount)",
-    "entries e CROSS JOIN postings p ON p.entry = e.id \
-     WHERE e.account = ?3 AND p.book IN ('Available', 'Pending', 'Receivable')",
-    newest first by "e.id DESC, p.book"
+    concat!(
+        records!("posted", " ORDER BY recorded_at DESC, record DESC LIMIT ?1 + ?2"),
+        " CROSS JOIN entries e ON e.id = record ",
+        own_lines!(),
+        " ORDER BY recorded_at DESC, record DESC, p.book LIMIT ?1 OFFSET ?2"
+    ),
+    counted in concat!(records!("posted"), own_lines!())
 );
 
 const AUTHORIZATION: &str = concat!("SELECT ", authorization_row!(), " FROM authorizations WHERE id = ?1");
@@ -77,36 +131,15 @@ const AUTHORIZATIONS_FILTERED: &str = list!(
     newest first by "id DESC"
 );
 
-/// An account's decisions of one kind.
-macro_rules! decided {
-    ($kind:literal) => {
-        concat!(
-            "(SELECT id AS decision, at AS decided_at FROM decisions WHERE account = ?3 AND kind = '",
-            $kind,
-            "') decided"
-        )
-    };
-}
+const AUTHORIZATIONS_OF_ACCOUNT: &str =
+    of_account!(authorization_row!(), "authorizations", "decision = 'Authorization'");
 
-/// What calls of one kind left in `$table` for an account: its decisions lead there.
-macro_rules! of_account {
-    ($kind:literal, $table:literal) => {
-        concat!(decided!($kind), " CROSS JOIN ", $table, " ON ", $table, ".id = decision")
-    };
-}
-
-const AUTHORIZATIONS_OF_ACCOUNT: &str = list!(
+const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = of_account!(
     authorization_row!(),
-    of_account!("Authorization", "authorizations"),
-    counted in decided!("Authorization"),
-    newest first by "decided_at DESC, decision DESC"
-);
-
-const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = list!(
-    authorization_row!(),
-    concat!(of_account!("Authorization", "authorizations"), " WHERE (?4 IS NULL OR state = ?4) \
-     AND (?5 IS NULL OR amount = CAST(?5 AS INTEGER)) AND (?6 IS NULL OR currency = ?6)"),
-    newest first by "decided_at DESC, decision DESC"
+    "authorizations",
+    "decision = 'Authorization'",
+    filtered by "(?4 IS NULL OR state = ?4) AND (?5 IS NULL OR amount = CAST(?5 AS INTEGER)) \
+     AND (?6 IS NULL OR currency = ?6)"
 );
 
 /// Twins, by the account's open events, as matching finds them: at once among a million that are used up.
@@ -130,17 +163,11 @@ const CREDITS_FILTERED: &str = list!(credit_row!(), "credits WHERE state = ?4", 
 const CREDITS_IN_PROGRESS: &str =
     list!(credit_row!(), "credits WHERE state = 'InProgress'", newest first by "at DESC, id DESC");
 
-const CREDITS_OF_ACCOUNT: &str = list!(
-    credit_row!(),
-    of_account!("Credit", "credits"),
-    newest first by "decided_at DESC, decision DESC"
-);
+/// Not every decision about a credit leaves one.
+const CREDITS_OF_ACCOUNT: &str = of_account!(credit_row!(), "credits", "decision = 'Credit'", filtered by "true");
 
-const CREDITS_OF_ACCOUNT_FILTERED: &str = list!(
-    credit_row!(),
-    concat!(of_account!("Credit", "credits"), " WHERE state = ?4"),
-    newest first by "decided_at DESC, decision DESC"
-);
+const CREDITS_OF_ACCOUNT_FILTERED: &str =
+    of_account!(credit_row!(), "credits", "decision = 'Credit'", filtered by "state = ?4");
 
 macro_rules! reversal_row {
     () => {
@@ -182,14 +209,14 @@ const DECISIONS_FILTERED: &str = list!(
     newest first by "id DESC"
 );
 
-const DECISIONS_OF_ACCOUNT: &str =
-    list!(decision_row!(), "decisions WHERE account = ?3", newest first by "at DESC, id DESC");
+const DECISIONS_OF_ACCOUNT: &str = of_account!(decision_row!(), "decisions", "decision IS NOT NULL");
 
-const DECISIONS_OF_ACCOUNT_FILTERED: &str = list!(
+const DECISIONS_OF_ACCOUNT_FILTERED: &str = of_account!(
     decision_row!(),
-    "decisions WHERE account = ?3 AND (?4 IS NULL OR kind = ?4) \
-     AND (?5 IS NULL OR approved = CAST(?5 AS INTEGER)) AND (?6 IS NULL OR reason = ?6)",
-    newest first by "at DESC, id DESC"
+    "decisions",
+    "decision IS NOT NULL",
+    filtered by "(?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR approved = CAST(?5 AS INTEGER)) \
+     AND (?6 IS NULL OR reason = ?6)"
 );
 
 macro_rules! change_row {

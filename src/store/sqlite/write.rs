@@ -36,6 +36,7 @@ const PARTS: &[Part] = &[
     Part { name: "entries", rows: |written| listed(&written.changes.entries), sql: &[ENTRIES] },
     Part { name: "postings", rows: |written| listed(&written.changes.postings), sql: &[POSTINGS] },
     Part { name: "decisions", rows: |written| listed(&written.changes.decisions), sql: &[DECISIONS] },
+    Part { name: "filed", rows: |written| listed(&written.changes.filed), sql: &[ACCOUNT_RECORDS] },
     Part { name: "ambiguous", rows: |written| listed(written.changes.ambiguous.values()), sql: &[AMBIGUOUS_CREDITS] },
     Part { name: "enrolments", rows: |written| listed(written.changes.enrolments.values()), sql: &[ENROLMENTS] },
     Part { name: "account_changes", rows: |written| listed(&written.changes.account_changes), sql: &[ACCOUNT_CHANGES] },
@@ -93,10 +94,11 @@ const ACCOUNTS: &str = "
         pending = excluded.pending, receivable = excluded.receivable";
 
 const SUBJECTS: &str = "
-    INSERT INTO subjects (kind, key, last_event_at, series)
-    SELECT value ->> 'kind', value ->> 'key', value ->> 'last_event_at', value ->> 'series'
+    INSERT INTO subjects (kind, key, last_event_at, series, unfiled)
+    SELECT value ->> 'kind', value ->> 'key', value ->> 'last_event_at', value ->> 'series', value ->> 'unfiled'
     FROM jsonb_each($rows) WHERE true
-    ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series";
+    ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series,
+        unfiled = excluded.unfiled";
 
 const EVENTS: &str = "
     INSERT INTO events (kind, key, currency, at, number, amount, running, authorization, due_at, released)
@@ -156,6 +158,12 @@ const DECISIONS: &str = "
         value ->> 'approved', value ->> 'reason', value ->> 'note', value ->> 'reference', value ->> 'amount',
         value ->> 'currency', value ->> 'exchange_rate', value ->> 'rules_version', value ->> 'findings',
         value ->> 'request'
+    FROM jsonb_each($rows)";
+
+const ACCOUNT_RECORDS: &str = "
+    INSERT INTO account_records (account, at, id, decision, posted)
+    SELECT value ->> 'account', value ->> '$.record[0]', value ->> '$.record[1]', value ->> '$.record[2]',
+        value ->> '$.record[3]'
     FROM jsonb_each($rows)";
 
 const AMBIGUOUS_CREDITS: &str = "

@@ -1,6 +1,7 @@
 //! Claims about money: entries, balances, credits and reversals.
 
 use super::{Check, Offenders};
+use crate::store::records::RECORDS_UNLIKE_THE_BOOKS;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -194,5 +195,10 @@ pub(super) const CHECKS: &[Check] = &[
              WHERE (c.state = 'Reversed') <> (c.reversal IS NOT NULL) OR (c.reversal IS NOT NULL AND r.id IS NULL)
              LIMIT 100",
         ),
+    },
+    Check {
+        claim: "each decision about an account and each of its entries has one record that it is found by",
+        checked: "SELECT count(*) FROM all_account_records",
+        offenders: Offenders::Rows(RECORDS_UNLIKE_THE_BOOKS),
     },
 ];

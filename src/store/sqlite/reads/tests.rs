@@ -11,30 +11,40 @@ async fn fresh_store() -> (TempDir, SqliteStore) {
     (directory, store)
 }
 
+/// What is read of a list of records without filters: both halves in order, as far as the page reaches.
+const PAGES_OF_RECORDS: [&str; 3] = [STATEMENT, AUTHORIZATIONS_OF_ACCOUNT, DECISIONS_OF_ACCOUNT];
+
+/// All of an account's records are looked through, and what is found is sorted.
+const FILTERED_RECORDS: [&str; 4] = [
+    AUTHORIZATIONS_OF_ACCOUNT_FILTERED,
+    CREDITS_OF_ACCOUNT,
+    CREDITS_OF_ACCOUNT_FILTERED,
+    DECISIONS_OF_ACCOUNT_FILTERED,
+];
+
+const LISTS_IN_THE_ORDER_OF_AN_INDEX: [&str; 5] =
+    [ACCOUNT, OPEN_AUTHORIZATIONS_OF_AMOUNT, REVERSALS_OF_ACCOUNT, AMBIGUOUS_CREDITS_OF_ACCOUNT, CHANGES_OF_ACCOUNT];
+
 #[tokio::test]
 async fn what_one_account_did_is_found_without_reading_the_rest() {
     let (_directory, store) = fresh_store().await;
-    for query in [
-        ACCOUNT,
-        STATEMENT,
-        AUTHORIZATIONS_OF_ACCOUNT,
-        AUTHORIZATIONS_OF_ACCOUNT_FILTERED,
-        OPEN_AUTHORIZATIONS_OF_AMOUNT,
-        CREDITS_OF_ACCOUNT,
-        CREDITS_OF_ACCOUNT_FILTERED,
-        REVERSALS_OF_ACCOUNT,
-        AMBIGUOUS_CREDITS_OF_ACCOUNT,
-        DECISIONS_OF_ACCOUNT,
-        DECISIONS_OF_ACCOUNT_FILTERED,
-        CHANGES_OF_ACCOUNT,
-    ] {
+    for query in PAGES_OF_RECORDS.iter().chain(&FILTERED_RECORDS).chain(&LISTS_IN_THE_ORDER_OF_AN_INDEX) {
         let steps = plan(&store, query).await;
         assert!(steps.iter().any(|step| step.starts_with("SEARCH ")), "{steps:?}: {query}");
         for step in steps {
-            let reads_a_table =
-                step.starts_with("SCAN ") && !step.starts_with("SCAN (") && !step.contains("CONSTANT ROW");
-            assert!(!reads_a_table && !step.contains("B-TREE FOR ORDER BY"), "{step}: {query}");
+            let reads_a_table = step.starts_with("SCAN ")
+                && !step.starts_with("SCAN (")
+                && !["CONSTANT ROW", "SCAN records", "VIRTUAL TABLE"].iter().any(|small| step.contains(small));
+            assert!(!reads_a_table, "{step}: {query}");
         }
+    }
+    for query in LISTS_IN_THE_ORDER_OF_AN_INDEX {
+        let steps = plan(&store, query).await;
+        assert!(!steps.iter().any(|step| step.contains("B-TREE FOR ORDER BY")), "{steps:?}: {query}");
+    }
+    for query in PAGES_OF_RECORDS {
+        let steps = plan(&store, query).await;
+        assert!(steps.iter().any(|step| step == "MERGE (UNION ALL)"), "{steps:?}: {query}");
     }
     let twins = plan(&store, OPEN_AUTHORIZATIONS_OF_AMOUNT).await;
     assert!(twins.iter().any(|step| step.starts_with("SEARCH e USING PRIMARY KEY")), "{twins:?}");
