@@ -69,17 +69,17 @@ CREATE TABLE subjects (
 -- What each subject has counted in each currency, a row for each.
 CREATE VIEW series AS
 SELECT s.kind, s.key, h.key AS currency, (h.value ->> 'events')::bigint AS events,
-    (h.value ->> 'amount')::bigint AS amount,
+    (h.value ->> 'amount')::bigint AS amount, (h.value ->> 'first_at')::bigint AS first_at,
     '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}'::jsonb
         || coalesce(h.value -> 'released', '{}') AS released,
     coalesce((h.value #>> '{open,count}')::bigint, 0) AS open, (h.value #>> '{open,at}')::bigint AS open_since,
     (h.value #>> '{open,due_at}')::bigint AS open_until, coalesce(h.value -> 'starts', '[]') AS starts
 FROM subjects s, jsonb_each(s.series) h;
 
--- What it had counted up to the start of each window that it was last counted over.
+-- What it had counted up to the start of each window that it was last counted over, and when it went on.
 CREATE VIEW window_starts AS
 SELECT s.kind, s.key, s.currency, (w.value ->> 'upto')::bigint AS upto, (w.value ->> 'events')::bigint AS events,
-    (w.value ->> 'amount')::bigint AS amount,
+    (w.value ->> 'amount')::bigint AS amount, (w.value ->> 'next_at')::bigint AS next_at,
     '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}'::jsonb
         || coalesce(w.value -> 'released', '{}') AS released
 FROM series s, jsonb_array_elements(s.starts) w;

@@ -67,16 +67,17 @@ CREATE TABLE subjects (
 -- What each subject has counted in each currency, a row for each.
 CREATE VIEW series AS
 SELECT s.kind, s.key, h.key AS currency, h.value ->> 'events' AS events, h.value ->> 'amount' AS amount,
+    h.value ->> 'first_at' AS first_at,
     json_patch('{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}',
         coalesce(h.value -> 'released', '{}')) AS released,
     coalesce(h.value ->> '$.open.count', 0) AS open, h.value ->> '$.open.at' AS open_since,
     h.value ->> '$.open.due_at' AS open_until, coalesce(h.value -> 'starts', '[]') AS starts
 FROM subjects s, json_each(s.series) h;
 
--- What it had counted up to the start of each window that it was last counted over.
+-- What it had counted up to the start of each window that it was last counted over, and when it went on.
 CREATE VIEW window_starts AS
 SELECT s.kind, s.key, s.currency, w.value ->> 'upto' AS upto, w.value ->> 'events' AS events,
-    w.value ->> 'amount' AS amount,
+    w.value ->> 'amount' AS amount, w.value ->> 'next_at' AS next_at,
     json_patch('{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}',
         coalesce(w.value -> 'released', '{}')) AS released
 FROM series s, json_each(s.starts) w;

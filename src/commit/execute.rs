@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::decide::{Changes, Context, Lock, Outcome, PutBack, Request, State, decide_batch};
+use crate::decide::{Changes, Context, Lock, Outcome, PutBack, Recollection, Request, State, decide_batch};
 use crate::domain::{Decision, Timestamp, TrackingId};
 use crate::store::{Batch, Store, StoreError};
 
@@ -48,7 +48,7 @@ pub struct Executed<T> {
 pub(super) struct Unwritten {
     /// One per request, in order.
     pub outcomes: Vec<Result<Outcome, PutBack>>,
-    changes: Changes,
+    pub changes: Changes,
     /// All that the batch has locked.
     behind: BTreeSet<Lock>,
 }
@@ -97,7 +97,8 @@ pub async fn execute(
     context: &Context,
     requests: &[Request],
 ) -> Result<Executed<Outcome>, ExecuteError> {
-    let decided = decide_what_can_be(batch, context, requests, &BTreeSet::new()).await?;
+    let state = State::for_requests(context, requests, &Recollection::default());
+    let decided = decide_what_can_be(batch, context, state, requests).await?;
     if decided.outcomes.iter().all(Result::is_ok) {
         decided.write(batch).await?;
     }
@@ -133,18 +134,17 @@ pub async fn begin_with_the_directory(store: &dyn Store) -> Result<Box<dyn Batch
     }
 }
 
-/// Decides `requests` in order over what the transaction's store holds. What names something that others hold, or one of
-/// `held`, is put back: the rest goes on without it.
+/// Decides `requests` in order over what the transaction's store holds, beginning with `state`. What names something that
+/// others hold is put back: the rest goes on without it.
 ///
 /// # Errors
 /// [`ExecuteError`]; then nothing of the batch may be committed.
 pub(super) async fn decide_what_can_be(
     batch: &mut dyn Batch,
     context: &Context,
+    mut state: State,
     requests: &[Request],
-    held: &BTreeSet<Lock>,
 ) -> Result<Unwritten, ExecuteError> {
-    let mut state = State::for_requests(context, requests).without(held);
     if batch.is_alone() {
         state = state.alone();
     }

@@ -138,7 +138,7 @@ impl Engine {
         let room = Room::new(limits);
         let division = Division::among(writers);
         let engine = Self { queues: queues.into(), room: room.clone(), division, context: context.clone() };
-        let hand = Writer { store: store.clone(), context, stuck: Stuck::default() };
+        let hand = Writer { store: store.clone(), context, stuck: Stuck::default(), recollection: Arc::default() };
         let writer = tokio::spawn(lanes::run(hand, waiting, room, limits, stopping.clone()));
         let housekeeping = tokio::spawn(housekeeping::run(store, engine.clone(), clock, stopping));
         (engine, Running { stop, writer, housekeeping })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -14,7 +14,7 @@ use tracing::Span;
 use super::execute::{ExecuteError, Executed, HELD_AT_MOST, Unwritten, decide_what_can_be};
 use super::{SubmitError, Waiting};
 use crate::clock;
-use crate::decide::{Context, Lock, Outcome, PutBack, Request};
+use crate::decide::{Context, Lock, Outcome, PutBack, Recollection, Request, State};
 use crate::domain::{Decision, Timestamp, TrackingId};
 use crate::store::{Batch, Store, StoreError};
 use crate::telemetry;
@@ -62,6 +62,7 @@ pub(super) struct Writer {
     pub store: Arc<dyn Store>,
     pub context: Arc<Context>,
     pub stuck: Stuck,
+    pub recollection: Arc<Mutex<Recollection>>,
 }
 
 /// Locks that stayed held while a batch waited its turn, each with the moment until which nobody waits for it again: a row
@@ -200,6 +201,7 @@ impl Writer {
             }
             Err(error) => return Err(error),
         }
+        self.recollection().learn(&decided.changes);
         Ok(decided.into_executed())
     }
 
@@ -218,7 +220,12 @@ impl Writer {
                 Err(error) => return Err(error.into()),
             }
         }
-        decide_what_can_be(batch, &self.context, requests, held).await
+        let state = State::for_requests(&self.context, requests, &self.recollection()).without(held);
+        decide_what_can_be(batch, &self.context, state, requests).await
+    }
+
+    fn recollection(&self) -> MutexGuard<'_, Recollection> {
+        self.recollection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn was_committed(&self, id: TrackingId, at: Timestamp) -> bool {

@@ -258,9 +258,10 @@ impl Windows<'_> {
     fn before(&mut self, series: &SeriesKey) -> Result<Counted, Missing> {
         let now = self.case.now;
         let Some(own) = self.own.iter().find(|event| event.series == *series) else {
-            return self.state.prefix(series, if self.take_off { now.minus(Span(1)) } else { now });
+            let before = self.state.prefix(series, if self.take_off { now.minus(Span(1)) } else { now })?;
+            return Ok(before.counted);
         };
-        let mut released = self.state.prefix(series, now)?.released;
+        let mut released = self.state.prefix(series, now)?.counted.released;
         if let Some(kind) = own.released {
             let of_kind = released.of_mut(kind);
             *of_kind = of_kind.minus(Tally::one(own.amount));
@@ -275,7 +276,7 @@ impl Counters<Missing> for Windows<'_> {
         let series = SeriesKey { subject, currency };
         // Both are asked for before either is found missing.
         let (start, end) = (self.state.prefix(&series, from), self.before(&series));
-        let mut counted = end?.since(start?);
+        let mut counted = end?.since(start?.counted);
         if !self.take_off {
             counted.released = Released::default();
         }

@@ -1,7 +1,7 @@
 //! A first guess of what a batch will need. It saves rounds of loading and decides nothing.
 
 use super::command::{Action, AuthorizeCall, Command, Field, Operation, Request};
-use super::{Context, IdempotencyKey, Lock, PrefixKey, Wanted};
+use super::{Context, IdempotencyKey, Lock, PrefixKey, Recollection, Wanted};
 use crate::domain::person::{SenderKey, directory_keys};
 use crate::domain::{AccountId, Document, PersonalData, SeriesKey, SubjectKey, SubjectKind, Timestamp, TrackingId};
 
@@ -66,12 +66,13 @@ impl Request {
 }
 
 impl Wanted {
-    /// What `requests` name outright.
-    pub fn for_requests(context: &Context, requests: &[Request]) -> Self {
+    /// What `requests` name outright, but for what the heads of their series are likely to tell.
+    pub fn for_requests(context: &Context, requests: &[Request], recollection: &Recollection) -> Self {
         let mut wanted = Self::default();
         for request in requests {
             wanted.name(context, request);
         }
+        wanted.prefixes.retain(|prefix| !recollection.tells(prefix));
         wanted
     }
 

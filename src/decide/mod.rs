@@ -19,6 +19,7 @@ mod hints;
 mod lock;
 mod operate;
 mod posting;
+mod recollection;
 mod reverse;
 mod seed;
 mod state;
@@ -34,9 +35,10 @@ pub use command::{Command, Request};
 pub use hints::Name;
 pub use lock::{Lock, LockKind, Locked, PutBack};
 pub use outcome::Outcome;
+pub use recollection::Recollection;
 pub use state::{Missing, State};
 pub use wanted::{
-    CANDIDATES, DueRange, IdempotencyKey, IdempotencyRecord, Loaded, PREFIX_EVENTS, PrefixEvent, PrefixKey,
+    CANDIDATES, DueRange, IdempotencyKey, IdempotencyRecord, Loaded, PREFIX_EVENTS, PrefixEnd, PrefixEvent, PrefixKey,
     UnreferencedKey, UnusedKey, Wanted,
 };
 

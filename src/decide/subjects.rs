@@ -136,10 +136,10 @@ impl Counters<Missing> for LoadedCounters<'_> {
         let series = SeriesKey { subject: subject.clone(), currency };
         let total = self.state.series(&series)?.total();
         let before = self.state.prefix(&series, from)?;
-        if before.events.count > 0 {
+        if before.counted.events.count > 0 {
             self.starts.entry(series).or_default().insert(from, WindowStart::new(from, before));
         }
-        Ok(total.since(before))
+        Ok(total.since(before.counted))
     }
 
     fn currencies(&mut self, per: SubjectKind) -> Result<Vec<Currency>, Missing> {
@@ -172,7 +172,7 @@ pub fn count(
         let Some(running) = head.amount.checked_add(transaction.amount) else {
             return Ok(None);
         };
-        head.events += 1;
+        head.counted(transaction.at);
         head.amount = running;
         if let Some(due_at) = transaction.due_at {
             head.opened(transaction.at, due_at);

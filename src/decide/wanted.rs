@@ -69,6 +69,15 @@ pub struct PrefixKey {
     pub upto: Timestamp,
 }
 
+/// Where a prefix ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrefixEnd {
+    /// Its last events, the latest first, at most [`PREFIX_EVENTS`].
+    pub last: Vec<PrefixEvent>,
+    /// The time of the first event that it does not hold, if there is one.
+    pub next_at: Option<Timestamp>,
+}
+
 /// One of the last events of a prefix, as stored: an array of these, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct PrefixEvent {
@@ -170,8 +179,8 @@ pub struct Loaded {
     pub events: Vec<Event>,
     /// Of series that were asked for what is due: what is open there and due later.
     pub due_later: Vec<(SeriesKey, Earliest)>,
-    /// The latest first. Those that are not there are empty.
-    pub prefixes: Vec<(PrefixKey, Vec<PrefixEvent>)>,
+    /// Those that are not there are empty.
+    pub prefixes: Vec<(PrefixKey, PrefixEnd)>,
     pub released_after: Vec<(EventRef, Released)>,
     /// Authorizations asked for, and those that an [`UnusedKey`] found.
     pub authorizations: Vec<Authorization>,

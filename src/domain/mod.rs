@@ -32,6 +32,7 @@ pub use policy::Policy;
 pub use reason::Reason;
 pub use record::{AccountRecord, FiledRecord};
 pub use subject::{
-    Counted, Event, EventRef, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, SubjectKind, Tally, WindowStart,
+    Counted, Event, EventRef, Prefix, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, SubjectKind, Tally,
+    WindowStart,
 };
 pub use time::{Span, Timestamp};

@@ -4,10 +4,12 @@
 //! from 1 in the order of their time and carry running totals, so a window's sum is the difference of two rows. What was
 //! given back since (a *release*) takes effect at the counted event's own place in the series: partial sums in a tree over
 //! the event's number ([`tree`]) tell how much was released of all that comes after an event, by kind. A series also keeps
-//! where the windows began that it was last counted over ([`WindowStart`]): the next ones begin a few events later.
+//! where the windows began that it was last counted over ([`WindowStart`]): the next ones begin there, too, or a few events
+//! later.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -115,13 +117,16 @@ pub struct Series {
     pub events: i64,
     /// Sum of all events' amounts, minor units.
     pub amount: i64,
+    /// The time of the first event, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_at: Option<Timestamp>,
     /// Left out of the row while nothing was.
     #[serde(default, skip_serializing_if = "Released::is_nothing")]
     pub released: Released,
     /// What of it still waits for its credit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Open>,
-    /// Of the windows that were counted last. None while nothing was released: then their sums are differences of two rows.
+    /// Of the windows that were counted last and had events before them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub starts: Vec<WindowStart>,
 }
@@ -130,6 +135,30 @@ impl Series {
     /// Everything counted so far, releases included.
     pub fn total(&self) -> Counted {
         Counted { events: Tally { count: self.events, amount: self.amount }, released: self.released }
+    }
+
+    /// All that came up to and including `upto`, where the head alone tells.
+    pub fn prefix(&self, upto: Timestamp) -> Option<Prefix> {
+        if self.first_at.is_some_and(|first_at| upto < first_at) {
+            return Some(Prefix { counted: Counted::default(), next_at: self.first_at });
+        }
+        let start = self.starts.iter().find(|start| start.reach().contains(&upto))?;
+        Some(Prefix { counted: start.before(), next_at: start.next_at })
+    }
+
+    /// The moments for which [`Series::prefix`] tells.
+    pub fn told(&self) -> impl Iterator<Item = Range<Timestamp>> + '_ {
+        let empty = self.first_at.map(|first_at| Timestamp::MIN..first_at);
+        empty.into_iter().chain(self.starts.iter().map(WindowStart::reach))
+    }
+
+    /// One more event is counted, after all others.
+    pub fn counted(&mut self, at: Timestamp) {
+        self.events += 1;
+        self.first_at.get_or_insert(at);
+        for start in &mut self.starts {
+            start.next_at.get_or_insert(at);
+        }
     }
 
     /// One more event waits, until `due_at`.
@@ -179,14 +208,33 @@ pub struct WindowStart {
     /// How much was released of the events before it.
     #[serde(default, skip_serializing_if = "Released::is_nothing")]
     pub released: Released,
+    /// When the first event came that is not before it, if one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
 }
 
 impl WindowStart {
     /// `before` is all that came up to and including `upto`.
-    pub fn new(upto: Timestamp, before: Counted) -> Self {
-        let Counted { events: Tally { count, amount }, released } = before;
-        Self { upto, events: count, amount, released }
+    pub fn new(upto: Timestamp, before: Prefix) -> Self {
+        let Prefix { counted: Counted { events: Tally { count, amount }, released }, next_at } = before;
+        Self { upto, events: count, amount, released, next_at }
     }
+
+    fn before(&self) -> Counted {
+        Counted { events: Tally { count: self.events, amount: self.amount }, released: self.released }
+    }
+
+    /// A window that begins at any of these moments begins after the same events.
+    fn reach(&self) -> Range<Timestamp> {
+        self.upto..self.next_at.unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// All of a series up to some moment, and when it went on, if it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Prefix {
+    pub counted: Counted,
+    pub next_at: Option<Timestamp>,
 }
 
 /// Why a counted event was given back. Whether it then counts is each rule's own choice, but for `Always`.

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    pub const MIN: Self = Self(i64::MIN);
+    pub const MAX: Self = Self(i64::MAX);
+
     pub fn plus(self, span: Span) -> Self {
         Self(self.0.saturating_add(span.0))
     }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::decide::{DueRange, Loaded, PrefixEvent, PrefixKey, Wanted};
+use crate::decide::{DueRange, Loaded, PrefixEnd, PrefixEvent, PrefixKey, Wanted};
 use crate::domain::subject::{Earliest, Released};
 use crate::domain::{Currency, EventRef, ReleaseKind, SeriesKey, SubjectKey, SubjectKind, Tally, Timestamp};
 
@@ -97,14 +97,15 @@ struct PrefixRow {
     currency: Currency,
     upto: Timestamp,
     last: Vec<PrefixEvent>,
+    next_at: Option<Timestamp>,
 }
 
-impl From<PrefixRow> for (PrefixKey, Vec<PrefixEvent>) {
+impl From<PrefixRow> for (PrefixKey, PrefixEnd) {
     fn from(mut row: PrefixRow) -> Self {
         // Aggregates promise no order.
         row.last.sort_by_key(|event| std::cmp::Reverse(event.number));
         let series = SeriesKey { subject: SubjectKey::new(row.kind, row.key), currency: row.currency };
-        (PrefixKey { series, upto: row.upto }, row.last)
+        (PrefixKey { series, upto: row.upto }, PrefixEnd { last: row.last, next_at: row.next_at })
     }
 }
 

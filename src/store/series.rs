@@ -87,6 +87,22 @@ pub(super) const HEADS_UNLIKE_THEIR_EVENTS: &str = "
     WHERE s.kind IS NULL
     LIMIT 100";
 
+/// Heads that say another time of their first event, or of the one after a start that is kept, than their events say.
+pub(super) const HEADS_UNLIKE_THEIR_NEXT_EVENTS: &str = "
+    SELECT kind, key, currency || coalesce(' after ' || upto || ' us', '') || ' says ' || coalesce(said || ' us', 'nothing')
+        || ', its events say ' || coalesce(found || ' us', 'nothing')
+    FROM (SELECT s.kind, s.key, s.currency, CAST(NULL AS bigint) AS upto, s.first_at AS said,
+              (SELECT min(e.at) FROM events e
+               WHERE e.kind = s.kind AND e.key = s.key AND e.currency = s.currency) AS found
+          FROM series s
+          UNION ALL
+          SELECT w.kind, w.key, w.currency, w.upto, w.next_at,
+              (SELECT min(e.at) FROM events e
+               WHERE e.kind = w.kind AND e.key = w.key AND e.currency = w.currency AND e.at > w.upto)
+          FROM window_starts w) compared
+    WHERE said IS DISTINCT FROM found
+    LIMIT 100";
+
 /// Heads that say another number of open events than there are, or that one is later, or due later, than it is.
 pub(super) const HEADS_UNLIKE_THEIR_OPEN_EVENTS: &str = "
     SELECT kind, key, currency || ' says ' || said || ' open, from ' || coalesce(open_since || ' us', 'never') || ', due '

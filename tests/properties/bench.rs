@@ -88,7 +88,7 @@ impl Bench {
                 }
                 // Where its open events begin is a bound, exact when it was looked for.
                 "series" => {
-                    "(SELECT kind, key, currency, events, amount, released, starts, open, NULL AS open_since, \
+                    "(SELECT kind, key, currency, events, amount, first_at, released, starts, open, NULL AS open_since, \
                      NULL AS open_until FROM series) series"
                 }
                 table => table,

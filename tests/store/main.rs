@@ -254,6 +254,15 @@ async fn an_audit_names_what_is_wrong_and_no_sender() {
              \"starts\":[{\"upto\":60,\"events\":1,\"amount\":299}]}}' WHERE kind = 'sender'",
             "each series' count",
         ),
+        (
+            "UPDATE subjects SET series = '{\"MXN\":{\"events\":1,\"amount\":300,\"first_at\":49}}' WHERE kind = 'sender'",
+            "each series says when it began",
+        ),
+        (
+            "UPDATE subjects SET series = '{\"MXN\":{\"events\":1,\"amount\":300,\"first_at\":50,\
+             \"starts\":[{\"upto\":40,\"events\":0,\"amount\":0,\"next_at\":51}]}}' WHERE kind = 'sender'",
+            "each series says when it began",
+        ),
         ("UPDATE events SET released = 'Expiry' WHERE number = 3", "each series' count"),
         ("UPDATE subjects SET series = '{}' WHERE kind = 'sender'", "each series' count"),
         ("UPDATE events SET due_at = 199 WHERE number = 7", "each series says how many of its events are open"),

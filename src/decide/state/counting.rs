@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use super::{Missing, Release, State};
 use crate::decide::changes::NodeKey;
 use crate::decide::lock::Lock;
-use crate::decide::wanted::{DueRange, PrefixEvent, PrefixKey};
+use crate::decide::wanted::{DueRange, PrefixEnd, PrefixEvent, PrefixKey};
 use crate::domain::subject::{Earliest, Open, Released, tree};
 use crate::domain::{
-    Counted, Currency, Event, EventRef, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, Tally, Timestamp,
+    Counted, Currency, Event, EventRef, Prefix, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, Tally, Timestamp,
     WindowStart,
 };
 
@@ -123,45 +123,53 @@ impl State {
     }
 
     /// Everything that `series` had counted up to and including `upto`.
-    pub fn prefix(&mut self, series: &SeriesKey, upto: Timestamp) -> Result<Counted, Missing> {
+    pub fn prefix(&mut self, series: &SeriesKey, upto: Timestamp) -> Result<Prefix, Missing> {
         self.require_subject(&series.subject)?;
         let stored_events = head_of(&self.subjects, series).map_or(0, |head| head.events);
-        let mut counted = self.stored_prefix(series, upto)?;
-        let last_place = EventRef { series: series.clone(), at: upto, number: i64::MAX };
-        let changed = self.overlay.changes.events.range(..=last_place).next_back().map(|(_, event)| event);
-        // Else it is one that was counted before, which the batch has given back or settled.
-        if let Some(made_now) = changed.filter(|event| event.series == *series && event.number > stored_events) {
-            counted.events = Tally { count: made_now.number, amount: made_now.running };
+        let Prefix { mut counted, mut next_at } = self.stored_prefix(series, upto)?;
+        // Others were counted before, and the batch has given them back or settled them.
+        let is_new = |event: &&Event| event.series == *series && event.number > stored_events;
+        let end = EventRef { series: series.clone(), at: upto, number: i64::MAX };
+        let mut made_before = self.overlay.changes.events.range(..&end).map(|(_, event)| event);
+        if let Some(last) = made_before.next_back().filter(is_new) {
+            counted.events = Tally { count: last.number, amount: last.running };
         }
+        let made_after = self.overlay.changes.events.range(&end..).map(|(_, event)| event);
+        let mut of_series = made_after.take_while(|event| event.series == *series);
+        next_at = next_at.or_else(|| of_series.find(is_new).map(|event| event.at));
         for release in self.overlay.releases.get(series).into_iter().flatten() {
             if release.number <= counted.events.count {
                 counted.released.reassign(release.amount, release.from, release.to);
             }
         }
-        Ok(counted)
+        Ok(Prefix { counted, next_at })
     }
 
     /// The same, before the batch.
-    fn stored_prefix(&mut self, series: &SeriesKey, upto: Timestamp) -> Result<Counted, Missing> {
-        let Some(stored) = head_of(&self.subjects, series) else { return Ok(Counted::default()) };
+    fn stored_prefix(&mut self, series: &SeriesKey, upto: Timestamp) -> Result<Prefix, Missing> {
+        let Some(stored) = head_of(&self.subjects, series) else { return Ok(Prefix::default()) };
+        if let Some(told) = stored.prefix(upto) {
+            return Ok(told);
+        }
+        let nothing = Prefix { counted: Counted::default(), next_at: stored.first_at };
         let key = PrefixKey { series: series.clone(), upto };
-        let last = match self.prefixes.get(&key) {
-            Some(last) => last.as_slice(),
-            None if self.known.prefixes.contains(&key) => &[],
-            None => {
-                self.wanted.prefixes.insert(key);
-                return Err(Missing);
+        let Some(PrefixEnd { last, next_at }) = self.prefixes.get(&key) else {
+            if self.known.prefixes.contains(&key) {
+                return Ok(nothing);
             }
+            self.wanted.prefixes.insert(key);
+            return Err(Missing);
         };
-        let Some(end) = last.first() else { return Ok(Counted::default()) };
+        let Some(end) = last.first() else { return Ok(nothing) };
         let events = Tally { count: end.number, amount: end.running };
+        let told = |released| Ok(Prefix { counted: Counted { events, released }, next_at: *next_at });
         if let Some(released) = released_before(stored, last) {
-            return Ok(Counted { events, released });
+            return told(released);
         }
         let end = EventRef { series: series.clone(), at: end.at, number: end.number };
         match self.released_after.get(&end) {
-            Some(after) => Ok(Counted { events, released: stored.released.minus(*after) }),
-            None if self.known.released_after.contains(&end) => Ok(Counted { events, released: stored.released }),
+            Some(after) => told(stored.released.minus(*after)),
+            None if self.known.released_after.contains(&end) => told(stored.released),
             None => {
                 self.wanted.released_after.insert(end);
                 Err(Missing)
@@ -171,8 +179,7 @@ impl State {
 
     /// Keeps where the windows begin that `series` was just counted over; its subject has been dated by now.
     pub fn keep_starts(&mut self, series: &SeriesKey, starts: Vec<WindowStart>) {
-        let head = self.changed_subject(&series.subject).series.get_mut(&series.currency);
-        if let Some(head) = head.filter(|head| !head.released.is_nothing()) {
+        if let Some(head) = self.changed_subject(&series.subject).series.get_mut(&series.currency) {
             head.starts = starts;
         }
     }

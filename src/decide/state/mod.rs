@@ -18,9 +18,9 @@ use self::locking::Locks;
 use super::changes::Changes;
 use super::lock::Lock;
 use super::wanted::{
-    IdempotencyKey, IdempotencyRecord, Loaded, PrefixEvent, PrefixKey, UnreferencedKey, UnusedKey, Wanted,
+    IdempotencyKey, IdempotencyRecord, Loaded, PrefixEnd, PrefixKey, UnreferencedKey, UnusedKey, Wanted,
 };
-use super::{Context, Request};
+use super::{Context, Recollection, Request};
 use crate::domain::person::DirectoryKey;
 use crate::domain::subject::{Earliest, Released};
 use crate::domain::{
@@ -70,7 +70,7 @@ pub struct State {
     /// Those of `events` that are open.
     open: HashMap<SubjectKey, BTreeSet<EventRef>>,
     due_later: HashMap<SeriesKey, Earliest>,
-    prefixes: HashMap<PrefixKey, Vec<PrefixEvent>>,
+    prefixes: HashMap<PrefixKey, PrefixEnd>,
     released_after: HashMap<EventRef, Released>,
     authorizations: HashMap<TrackingId, Authorization>,
     unused_of: HashMap<AccountId, BTreeSet<TrackingId>>,
@@ -84,9 +84,9 @@ pub struct State {
 
 impl State {
     /// An empty working set, which wants what `requests` name outright.
-    pub fn for_requests(context: &Context, requests: &[Request]) -> Self {
+    pub fn for_requests(context: &Context, requests: &[Request], recollection: &Recollection) -> Self {
         let horizon = requests.iter().map(|request| request.received_at).max().unwrap_or_default();
-        Self { horizon, wanted: Wanted::for_requests(context, requests), ..Self::default() }
+        Self { horizon, wanted: Wanted::for_requests(context, requests, recollection), ..Self::default() }
     }
 
     /// What is to be loaded next.

@@ -121,7 +121,9 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         keys: |wanted| keys(&wanted.prefixes),
         text: "SELECT 'prefix', json_build_object('kind', w.kind, 'key', w.key, 'currency', w.currency, 'upto', w.upto,
-                'last', e.last)::text
+                'last', e.last, 'next_at', (
+                    SELECT min(at) FROM events
+                    WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at > w.upto))::text
             FROM json_to_recordset($0::json) AS w (kind text, key text, currency text, upto bigint)
             CROSS JOIN LATERAL (
                 SELECT json_agg(json_build_array(at, number, amount, running, released)) AS last FROM (

@@ -351,7 +351,7 @@ mod plans {
         let (types, arguments) = (vec!["text"; parts.len()].join(", "), vec!["'[]'"; parts.len()].join(", "));
         let steps = plan(&mut connection, &load::compose(&parts), &types, &arguments).await;
         finds_every_row_by_its_key(&steps);
-        for (index, uses) in [("events_pkey", 8), ("authorizations_expired", 2), ("credits_unreferenced", 1)] {
+        for (index, uses) in [("events_pkey", 9), ("authorizations_expired", 2), ("credits_unreferenced", 1)] {
             let using = format!("using {index} ");
             assert_eq!(steps.iter().filter(|step| step.contains(&using)).count(), uses, "{index}: {steps:#?}");
         }

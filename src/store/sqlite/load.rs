@@ -31,7 +31,11 @@ macro_rules! column {
 const PREFIX: &str = column!(
     "prefix",
     "json_object('kind', w.value ->> 'kind', 'key', w.value ->> 'key', 'currency', w.value ->> 'currency',
-        'upto', w.value ->> 'upto', 'last', json((
+        'upto', w.value ->> 'upto', 'next_at', (
+            SELECT min(at) FROM events
+            WHERE kind = w.value ->> 'kind' AND key = w.value ->> 'key' AND currency = w.value ->> 'currency'
+                AND at > w.value ->> 'upto'),
+        'last', json((
             SELECT json_group_array(json_array(at, number, amount, running, released)) FROM (
                 SELECT at, number, amount, running, released FROM events
                 WHERE kind = w.value ->> 'kind' AND key = w.value ->> 'key' AND currency = w.value ->> 'currency'

@@ -1,7 +1,10 @@
 //! Claims about what limits count: series, their events, what was given back, and the release tree over it.
 
 use super::{Check, Offenders};
-use crate::store::series::{HEADS_UNLIKE_THEIR_EVENTS, HEADS_UNLIKE_THEIR_OPEN_EVENTS, NODES_UNLIKE_THEIR_EVENTS};
+use crate::store::series::{
+    HEADS_UNLIKE_THEIR_EVENTS, HEADS_UNLIKE_THEIR_NEXT_EVENTS, HEADS_UNLIKE_THEIR_OPEN_EVENTS,
+    NODES_UNLIKE_THEIR_EVENTS,
+};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -23,6 +26,11 @@ pub(super) const CHECKS: &[Check] = &[
         claim: "each series' count, sum and released tallies, and those before each window's start that it keeps, equal a recount of its events",
         checked: "SELECT (SELECT count(*) FROM series) + (SELECT count(*) FROM window_starts)",
         offenders: Offenders::OfSubjects(HEADS_UNLIKE_THEIR_EVENTS),
+    },
+    Check {
+        claim: "each series says when it began, and when it went on after each window's start that it keeps",
+        checked: "SELECT (SELECT count(*) FROM series) + (SELECT count(*) FROM window_starts)",
+        offenders: Offenders::OfSubjects(HEADS_UNLIKE_THEIR_NEXT_EVENTS),
     },
     Check {
         claim: "each node of a release tree equals a recount of the events in its block",
