@@ -185,6 +185,39 @@ async fn decisions_are_listed_by_kind_verdict_and_reason() {
 }
 
 #[tokio::test]
+async fn all_that_an_account_ever_did_is_listed_page_by_page() {
+    let server = Server::with().rules("rules = []").start().await;
+    server.open(account(ANA)).await;
+    let (mut authorized, mut credited) = (Vec::new(), Vec::new());
+    for _ in 0..25 {
+        let id = server.leap().authorize(authorization().to(ANA)).await.authorized();
+        credited.push(server.leap().credit(credit(ANA, &id)).await.done());
+        authorized.push(id);
+    }
+    let refused = server.leap().authorize(authorization().to(ANA).currency("USD")).await;
+    let refused = refused.not_authorized("NonMatchingCurrencyAccount");
+    let approved: Vec<String> =
+        authorized.iter().zip(&credited).flat_map(|(one, other)| [one, other]).cloned().collect();
+    for (list, expected) in [
+        (format!("/admin/authorizations?account={ANA}"), [authorized.clone(), vec![refused.clone()]].concat()),
+        (format!("/admin/authorizations?account={ANA}&state=Credited"), authorized),
+        (format!("/admin/credits?account={ANA}"), credited.clone()),
+        (format!("/admin/decisions?account={ANA}"), [approved.clone(), vec![refused]].concat()),
+        (format!("/admin/decisions?account={ANA}&approved=true"), approved),
+        (format!("/admin/accounts/{ANA}/statement?"), credited),
+    ] {
+        let id = if list.contains("statement") { "entry" } else { "trackingIdentifier" };
+        let mut listed = Vec::new();
+        for offset in (0..expected.len()).step_by(7) {
+            let page = server.operator().list(&format!("{list}&limit=7&offset={offset}")).await;
+            listed.extend(page.iter().map(|item| item[id].as_str().unwrap().to_owned()));
+        }
+        listed.reverse();
+        assert_eq!(listed, expected, "{list}");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_record_is_a_404() {
     let server = Server::start().await;
     for path in ["authorizations", "credits", "decisions"] {
