@@ -250,6 +250,7 @@ impl Batch for SqliteBatch {
     async fn roll_back(mut self: Box<Self>) {
         if self.begun
             && let Err(error) = sqlx::query("ROLLBACK").execute(&mut *self.writing).await
+            && !has_ended(&error)
         {
             tracing::debug!(%error, "a batch could not be rolled back in order");
             return;
@@ -296,6 +297,11 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(StoreError::Unavailable(error.to_string())),
     }
+}
+
+/// SQLite has rolled the transaction back by itself: a constraint refused what was written.
+fn has_ended(rolled_back: &sqlx::Error) -> bool {
+    rolled_back.as_database_error().is_some_and(|error| error.message().contains("no transaction is active"))
 }
 
 /// SQLITE_CONSTRAINT, SQLITE_TOOBIG and SQLITE_MISMATCH, and their extended codes: the statement is at fault.

@@ -57,8 +57,9 @@ pub(super) static VIEW: LazyLock<String> = LazyLock::new(|| {
     text
 });
 
+/// `OR ROLLBACK` spares SQLite a copy of every page that the statement changes: where it fails, the batch is undone whole.
 static WRITE: LazyLock<String> =
-    LazyLock::new(|| format!("INSERT INTO changes VALUES ({})", ["?"; PARTS.len()].join(", ")));
+    LazyLock::new(|| format!("INSERT OR ROLLBACK INTO changes VALUES ({})", ["?"; PARTS.len()].join(", ")));
 
 /// Adds the statement that writes, and under which batch.
 pub(super) fn add(text: &mut Text, changes: &Changes, batch: Option<Committed>) -> Result<(), StoreError> {
