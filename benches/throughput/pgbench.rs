@@ -1,7 +1,8 @@
 //! The writes of a CreditFunds, one transaction each, by Postgres' own load generator over prepared statements.
 //!
 //! It writes the rows that the product writes for a credit, in the product's own tables, and reads nothing: no
-//! signature, no HTTP, no decision. The records in the account's row are as many as there are on average.
+//! signature, no HTTP, no decision. The records in the account's row are as many as there are on
+//! average, and each is filed, as each is sooner or later.
 
 use std::fs;
 use std::process::Command;
@@ -112,6 +113,7 @@ UPDATE authorizations SET state = 'Credited', credit = {credit}, bound_credit = 
 INSERT INTO credits VALUES ({credit}, :account::bigint::text, {authorization}, 12050, 'MXN', NULL, :now, 'Approved', true, NULL, NULL, NULL, NULL, NULL, '[]');
 INSERT INTO entries VALUES (:account::bigint::text, {credit}, 'Credit', {credit}, 'MXN', :now);
 INSERT INTO postings VALUES (:account::bigint::text, {credit}, 'Clearing', 'MXN', -12050), (:account::bigint::text, {credit}, 'Available', 'MXN', 12050);
+INSERT INTO account_records VALUES (:account::bigint::text, :now, {credit}, 'Credit', true);
 INSERT INTO decisions VALUES ({credit}, 'Credit', :account::bigint::text, :now, :now, true, NULL, NULL, {authorization}, 12050, 'MXN', NULL, NULL, '[]', '{body}');
 COMMIT;
 "#

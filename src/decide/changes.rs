@@ -63,7 +63,7 @@ impl Changes {
             let file = |record| FiledRecord { account: account.clone(), record };
             match self.subjects.get_mut(&subject) {
                 Some(subject) => {
-                    subject.unfiled.push(record);
+                    subject.unfiled.insert(0, record);
                     if subject.unfiled.len() >= FILED_AT_ONCE {
                         self.filed.extend(subject.unfiled.drain(..).map(file));
                     }

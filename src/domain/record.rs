@@ -10,8 +10,9 @@ use super::decision::DecisionKind;
 use super::ids::{AccountId, TrackingId};
 use super::time::Timestamp;
 
-/// How many records an account's row gathers before they are filed.
-pub const FILED_AT_ONCE: usize = 16;
+/// How many records an account's row gathers before they are filed. With more of them the table is touched less often, and
+/// every call reads and writes a longer row.
+pub const FILED_AT_ONCE: usize = 8;
 
 /// A decision about an account, an entry in its books, or a decision with the entry that it led to: both have its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

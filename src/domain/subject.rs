@@ -66,7 +66,7 @@ pub struct Subject {
     pub last_event_at: Timestamp,
     /// The heads of its series.
     pub series: BTreeMap<Currency, Series>,
-    /// An account's newest records, until they are filed.
+    /// An account's newest records, until they are filed; the latest first, so that most of the column stays as it was.
     pub unfiled: Vec<AccountRecord>,
 }
 
