@@ -1,8 +1,8 @@
 //! The writes of a CreditFunds, one transaction each, by Postgres' own load generator over prepared statements.
 //!
 //! It writes the rows that the product writes for a credit, in the product's own tables, and reads nothing: no
-//! signature, no HTTP, no decision. The records in the account's row are as many as there are on
-//! average, and each is filed, as each is sooner or later.
+//! signature, no HTTP, no decision. The records in the account's row are as many as there are on average, and each credit's
+//! is filed, as it is in the end.
 
 use std::fs;
 use std::process::Command;
