@@ -33,7 +33,8 @@ impl Pgbench {
     pub async fn prepare(arguments: &Arguments) -> anyhow::Result<Self> {
         let database = postgres::create(arguments, "vna_pgbench").await?;
         servers::seed(arguments, &database)?;
-        let subjects = "INSERT INTO subjects (kind, key, last_event_at) SELECT 'account', id, 1 FROM accounts ON CONFLICT DO NOTHING";
+        let subjects = "INSERT INTO subjects (kind, key, last_event_at) SELECT 'account', id, 1 FROM accounts
+             ON CONFLICT DO NOTHING";
         postgres::execute(&database, subjects.to_owned()).await?;
         fs::write(arguments.folder.join("credit.sql"), script())?;
         Ok(Self { database, made: 0 })

@@ -58,7 +58,7 @@ impl Changes {
     /// Records the new decisions and entries under their accounts: in the account's own row, which a call on it writes
     /// anyway, until enough have gathered.
     pub(super) fn file_records(&mut self) {
-        for FiledRecord { account, record } in self.records() {
+        for FiledRecord { account, record } in self.records().into_values() {
             let subject = SubjectKey::new(SubjectKind::Account, account.as_str());
             let file = |record| FiledRecord { account: account.clone(), record };
             match self.subjects.get_mut(&subject) {
@@ -73,20 +73,23 @@ impl Changes {
         }
     }
 
-    /// What there is to record, in the order in which it happened.
-    fn records(&self) -> Vec<FiledRecord> {
-        let posted: BTreeSet<TrackingId> = self.entries.iter().map(|entry| entry.id).collect();
-        let decided: BTreeSet<TrackingId> = self.decisions.iter().map(|decision| decision.id).collect();
-        let decisions = self.decisions.iter().filter_map(|decision| {
+    /// What there is to record, in the order of identifiers, which is that of time.
+    fn records(&self) -> BTreeMap<TrackingId, FiledRecord> {
+        let decided = self.decisions.iter().filter_map(|decision| {
             let (at, id, kind) = (decision.at, decision.id, decision.kind);
-            let record = AccountRecord { at, id, decision: Some(kind), posted: posted.contains(&id) };
-            decision.account.clone().map(|account| FiledRecord { account, record })
+            let record = AccountRecord { at, id, decision: Some(kind), posted: false };
+            decision.account.clone().map(|account| (id, FiledRecord { account, record }))
         });
-        let entries = self.entries.iter().filter(|entry| !decided.contains(&entry.id)).map(|entry| {
-            let record = AccountRecord { at: entry.at, id: entry.id, decision: None, posted: true };
-            FiledRecord { account: entry.account.clone(), record }
-        });
-        decisions.chain(entries).collect()
+        let mut records: BTreeMap<_, _> = decided.collect();
+        for entry in &self.entries {
+            let (at, id) = (entry.at, entry.id);
+            let new = || FiledRecord {
+                account: entry.account.clone(),
+                record: AccountRecord { at, id, decision: None, posted: false },
+            };
+            records.entry(id).or_insert_with(new).record.posted = true;
+        }
+        records
     }
 
     /// Accounts that were there before, as they now are.

@@ -70,13 +70,12 @@ impl Wanted {
     pub fn for_requests(context: &Context, requests: &[Request], recollection: &Recollection) -> Self {
         let mut wanted = Self::default();
         for request in requests {
-            wanted.name(context, request);
+            wanted.name(context, request, recollection);
         }
-        wanted.prefixes.retain(|prefix| !recollection.tells(prefix));
         wanted
     }
 
-    fn name(&mut self, context: &Context, request: &Request) {
+    fn name(&mut self, context: &Context, request: &Request, recollection: &Recollection) {
         if let Some(claim) = &request.idempotency {
             self.idempotency.insert(IdempotencyKey { path: claim.path.clone(), key: claim.key.clone() });
         }
@@ -88,7 +87,7 @@ impl Wanted {
         }
         match &request.command {
             Command::Authorize(call) => {
-                self.name_windows(context, call, request.received_at);
+                self.name_windows(context, call, request.received_at, recollection);
             }
             Command::Credit(call) => self.authorizations.extend(parse(&call.authorization)),
             Command::Reverse(call) => self.credits.extend(parse(&call.credit)),
@@ -125,7 +124,13 @@ impl Wanted {
     }
 
     /// What each window's start had counted, where the command turns out to be dated when it was received.
-    fn name_windows(&mut self, context: &Context, call: &AuthorizeCall, received_at: Timestamp) {
+    fn name_windows(
+        &mut self,
+        context: &Context,
+        call: &AuthorizeCall,
+        received_at: Timestamp,
+        recollection: &Recollection,
+    ) {
         let Some(currency) = call.currency.given() else { return };
         for (per, upto) in context.rules.window_starts(received_at) {
             let key = match per {
@@ -135,7 +140,10 @@ impl Wanted {
             };
             if let Some(key) = key {
                 let series = SeriesKey { subject: SubjectKey::new(per, key), currency: *currency };
-                self.prefixes.insert(PrefixKey { series, upto });
+                let prefix = PrefixKey { series, upto };
+                if !recollection.tells(&prefix) {
+                    self.prefixes.insert(prefix);
+                }
             }
         }
     }

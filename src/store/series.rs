@@ -56,6 +56,9 @@ pub(super) const NODES_UNLIKE_THEIR_EVENTS: &str = "
     HAVING sum(count) <> sum(events) OR sum(amount) <> sum(of_amount) OR level NOT IN (SELECT level FROM levels)
     LIMIT 100";
 
+/// How many heads there are, and starts that they keep.
+pub(super) const HEADS_AND_STARTS: &str = "SELECT (SELECT count(*) FROM series) + (SELECT count(*) FROM window_starts)";
+
 /// Heads that do not say what a recount of their events says, of all of them or of those before a start that is kept.
 pub(super) const HEADS_UNLIKE_THEIR_EVENTS: &str = "
     SELECT kind, key, currency || coalesce(' up to ' || upto || ' us', '') || ' says ' || said

@@ -61,7 +61,8 @@ const CREDITED: &str = "
 const HEADS: &str = "
     INSERT INTO subjects (kind, key, last_event_at, series)
     SELECT 'account', key, max(at) + 1000000, jsonb_strip_nulls(jsonb_build_object('MXN', jsonb_build_object(
-        'events', count(*), 'amount', sum(amount), 'first_at', min(at), 'released', jsonb_build_object('expiry', jsonb_build_object(
+        'events', count(*), 'amount', sum(amount), 'first_at', min(at),
+        'released', jsonb_build_object('expiry', jsonb_build_object(
             'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),
         'open', CASE WHEN count(due_at) > 0 THEN jsonb_build_object(
             'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)) END)))

@@ -64,7 +64,8 @@ const CREDITED: &str = "
 const HEADS: &str = "
     INSERT INTO subjects (kind, key, last_event_at, series)
     SELECT 'account', key, max(at) + 1000000, json_object('MXN', json_object(
-        'events', count(*), 'amount', sum(amount), 'first_at', min(at), 'released', json_object('expiry', json_object(
+        'events', count(*), 'amount', sum(amount), 'first_at', min(at),
+        'released', json_object('expiry', json_object(
             'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),
         'open', json(iif(count(due_at) > 0, json_object(
             'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)), 'null'))))

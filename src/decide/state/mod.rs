@@ -151,11 +151,6 @@ impl State {
         (changes, self.locks.into_granted())
     }
 
-    /// What the batch has changed so far.
-    pub fn changes(&self) -> &Changes {
-        &self.overlay.changes
-    }
-
     pub fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Missing> {
         let changed = &self.overlay.changes.accounts;
         find(id, changed, &self.accounts, &self.known.accounts, &mut self.wanted.accounts)

@@ -2,7 +2,7 @@
 
 use super::{Check, Offenders};
 use crate::store::series::{
-    HEADS_UNLIKE_THEIR_EVENTS, HEADS_UNLIKE_THEIR_NEXT_EVENTS, HEADS_UNLIKE_THEIR_OPEN_EVENTS,
+    HEADS_AND_STARTS, HEADS_UNLIKE_THEIR_EVENTS, HEADS_UNLIKE_THEIR_NEXT_EVENTS, HEADS_UNLIKE_THEIR_OPEN_EVENTS,
     NODES_UNLIKE_THEIR_EVENTS,
 };
 
@@ -24,12 +24,12 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         claim: "each series' count, sum and released tallies, and those before each window's start that it keeps, equal a recount of its events",
-        checked: "SELECT (SELECT count(*) FROM series) + (SELECT count(*) FROM window_starts)",
+        checked: HEADS_AND_STARTS,
         offenders: Offenders::OfSubjects(HEADS_UNLIKE_THEIR_EVENTS),
     },
     Check {
         claim: "each series says when it began, and when it went on after each window's start that it keeps",
-        checked: "SELECT (SELECT count(*) FROM series) + (SELECT count(*) FROM window_starts)",
+        checked: HEADS_AND_STARTS,
         offenders: Offenders::OfSubjects(HEADS_UNLIKE_THEIR_NEXT_EVENTS),
     },
     Check {

@@ -28,28 +28,31 @@ const LISTS_IN_THE_ORDER_OF_AN_INDEX: [&str; 5] =
 #[tokio::test]
 async fn what_one_account_did_is_found_without_reading_the_rest() {
     let (_directory, store) = fresh_store().await;
-    for query in PAGES_OF_RECORDS.iter().chain(&FILTERED_RECORDS).chain(&LISTS_IN_THE_ORDER_OF_AN_INDEX) {
-        let steps = plan(&store, query).await;
-        assert!(steps.iter().any(|step| step.starts_with("SEARCH ")), "{steps:?}: {query}");
-        for step in steps {
-            let reads_a_table = step.starts_with("SCAN ")
-                && !step.starts_with("SCAN (")
-                && !["CONSTANT ROW", "SCAN records", "VIRTUAL TABLE"].iter().any(|small| step.contains(small));
-            assert!(!reads_a_table, "{step}: {query}");
-        }
+    for query in PAGES_OF_RECORDS {
+        let steps = plan_of_a_list(&store, query).await;
+        assert!(steps.iter().any(|step| step == "MERGE (UNION ALL)"), "{steps:?}: {query}");
+    }
+    for query in FILTERED_RECORDS {
+        plan_of_a_list(&store, query).await;
     }
     for query in LISTS_IN_THE_ORDER_OF_AN_INDEX {
-        let steps = plan(&store, query).await;
+        let steps = plan_of_a_list(&store, query).await;
         assert!(!steps.iter().any(|step| step.contains("B-TREE FOR ORDER BY")), "{steps:?}: {query}");
-    }
-    for query in PAGES_OF_RECORDS {
-        let steps = plan(&store, query).await;
-        assert!(steps.iter().any(|step| step == "MERGE (UNION ALL)"), "{steps:?}: {query}");
     }
     let twins = plan(&store, OPEN_AUTHORIZATIONS_OF_AMOUNT).await;
     assert!(twins.iter().any(|step| step.starts_with("SEARCH e USING PRIMARY KEY")), "{twins:?}");
     let waiting = plan(&store, CREDITS_IN_PROGRESS).await;
     assert!(waiting.iter().any(|step| step == "SCAN credits USING INDEX credits_in_progress"), "{waiting:?}");
+}
+
+/// How a list of one account is found: by indexes alone.
+async fn plan_of_a_list(store: &SqliteStore, query: &str) -> Vec<String> {
+    let steps = plan(store, query).await;
+    assert!(steps.iter().any(|step| step.starts_with("SEARCH ")), "{steps:?}: {query}");
+    let small = ["SCAN (", "CONSTANT ROW", "SCAN records", "VIRTUAL TABLE"];
+    let reads_a_table = |step: &String| step.starts_with("SCAN ") && !small.iter().any(|small| step.contains(small));
+    assert!(!steps.iter().any(reads_a_table), "{steps:?}: {query}");
+    steps
 }
 
 async fn plan(store: &SqliteStore, query: &str) -> Vec<String> {
