@@ -7,9 +7,15 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use vna_partner::cli::{self, CommandLine};
 use vna_partner::config::Environment;
+
+/// What a call allocates is freed by another thread as a rule: with this one it costs the server a fifth less of its
+/// processor time on Postgres than with the system's allocator (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> anyhow::Result<ExitCode> {
     let command_line = CommandLine::parse();
