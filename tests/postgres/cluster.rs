@@ -103,6 +103,36 @@ impl Cluster {
         copy
     }
 
+    /// From now on it takes encrypted connections alone; the path of its authority's certificate.
+    pub async fn encrypt(&self) -> String {
+        let authority = self.path("authority.pem");
+        let new_key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+        self.openssl(&format!("req -x509 {new_key} -subj /CN=authority -keyout authority.key -out authority.pem"));
+        self.openssl(&format!("req {new_key} -subj /CN=database -keyout database.key -out database.csr"));
+        fs::write(self.path("extensions"), "subjectAltName = IP:127.0.0.1").unwrap();
+        self.openssl(
+            "x509 -req -in database.csr -CA authority.pem -CAkey authority.key -set_serial 1 -extfile extensions \
+             -out database.pem",
+        );
+        fs::write(self.path("data/pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n").unwrap();
+        for (setting, value) in [
+            ("ssl_cert_file", self.path("database.pem")),
+            ("ssl_key_file", self.path("database.key")),
+            ("ssl", "on".to_owned()),
+        ] {
+            self.run_sql("postgres", &format!("ALTER SYSTEM SET {setting} = '{value}'")).await;
+        }
+        self.run_sql("postgres", "SELECT pg_reload_conf()").await;
+        let is_encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        self.wait_until("it speaks TLS", is_encrypted).await;
+        authority
+    }
+
+    /// Runs it in the cluster's folder.
+    fn openssl(&self, arguments: &str) {
+        run(as_postgres(Path::new("openssl")).args(arguments.split_whitespace()).current_dir(self.folder.path()));
+    }
+
     /// What a server's URL names.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{DATABASE}", self.port)

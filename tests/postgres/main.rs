@@ -12,6 +12,7 @@ mod program;
 mod backups;
 mod cluster;
 mod copying;
+mod encryption;
 mod failing_over;
 mod lost_commits;
 mod pooler;

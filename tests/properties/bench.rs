@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use sqlx::{AssertSqlSafe, PgPool, Row, SqlitePool};
 
-use vna_partner::clock;
-use vna_partner::commit::execute;
+use vna_partner::clock::{self, Clock};
+use vna_partner::commit::{Engine, Limits, Running, execute};
 use vna_partner::decide::command::{
     Action, AuthorizeCall, CreditCall, Field, IdempotencyClaim, NewAccount, Operation, ReverseCall, SeedAccount,
 };
@@ -42,6 +42,14 @@ impl Bench {
         let rules = RuleSet::parse(rules, "rules.toml").unwrap();
         let context = Context { policy, rules, display_prefix: "MC".to_owned() };
         Self { store, context, database }
+    }
+
+    /// A server's engine on this store. It sweeps nothing: its clock stands still.
+    pub fn serve(&self, policy: Policy, rules: &str) -> (Engine, Running) {
+        let rules = RuleSet::parse(rules, "rules.toml").unwrap();
+        let context = Arc::new(Context { policy, rules, display_prefix: "MC".to_owned() });
+        let (clock, _hands) = Clock::manual(second(0));
+        Engine::start(self.store.clone(), context, clock, Limits::default())
     }
 
     /// Carries out `requests` as one batch.

@@ -88,6 +88,29 @@ fn a_batch_comes_to_what_its_commands_come_to_one_by_one() {
     });
 }
 
+/// Two servers, each with its own idea of what was written last, and a command line beside them.
+#[test]
+fn servers_in_turn_come_to_what_one_comes_to_alone() {
+    let case = (policies(), steps(60, -20..30), proptest::collection::vec(0..3_usize, 60));
+    check(32, case, async |(policy, steps, turns)| {
+        let alone = Bench::new(policy.clone(), RULES).await;
+        let shared = Bench::new(policy.clone(), RULES).await;
+        let servers = [shared.serve(policy.clone(), RULES), shared.serve(policy, RULES)];
+        for (request, turn) in story::requests(&steps).into_iter().zip(turns) {
+            let outcome = match servers.get(turn) {
+                Some((engine, _)) => engine.submit(request.clone()).await.unwrap(),
+                None => shared.one(request.clone()).await,
+            };
+            assert_eq!(outcome, alone.one(request).await);
+        }
+        for (_, running) in servers {
+            running.stop().await;
+        }
+        assert_eq!(shared.dump().await, alone.dump().await);
+        shared.assert_books_are_sound().await;
+    });
+}
+
 #[test]
 fn the_books_are_sound_after_any_sequence() {
     check(48, (policies(), steps(80, -20..30)), async |(policy, steps)| {
