@@ -12,8 +12,7 @@ use mimalloc::MiMalloc;
 use vna_partner::cli::{self, CommandLine};
 use vna_partner::config::Environment;
 
-/// What a call allocates is freed by another thread as a rule: with this one it costs the server a fifth less of its
-/// processor time on Postgres than with the system's allocator (docs/performance.md).
+/// What a call allocates is freed by another thread as a rule, which is dear with the system's (docs/adr/0015).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
