@@ -18,9 +18,8 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use vna_partner::clock::{Clock, Hands};
 use vna_partner::commit::{Engine, Limits, Running, SubmitError};
-use vna_partner::decide::{Context, Outcome, Request};
+use vna_partner::decide::{Outcome, Request};
 use vna_partner::domain::{Policy, Span, TrackingId};
-use vna_partner::rules::RuleSet;
 
 use bench::{Bench, authorize, request, second, seed};
 use troubled::TroubledStore;
@@ -45,8 +44,7 @@ impl Bank {
     async fn open_with(rules: &str, limits: Limits) -> Self {
         let policy = Policy { authorization_ttl: Span::seconds(60), ..Policy::default() };
         let bench = Bench::new(policy.clone(), rules).await;
-        let rules = RuleSet::parse(rules, "rules.toml").unwrap();
-        let context = Arc::new(Context { policy, rules, display_prefix: "MC".to_owned() });
+        let context = Arc::new(bench::context(policy, rules));
         for (account, phone) in [(ACCOUNT, "+525555123456"), ("B", "+525555123457")] {
             bench.one(request(second(0), seed(account, phone))).await;
         }

@@ -115,13 +115,8 @@ impl Cluster {
              -out database.pem",
         );
         fs::write(self.path("data/pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n").unwrap();
-        for (setting, value) in [
-            ("ssl_cert_file", self.path("database.pem")),
-            ("ssl_key_file", self.path("database.key")),
-            ("ssl", "on".to_owned()),
-        ] {
-            self.run_sql("postgres", &format!("ALTER SYSTEM SET {setting} = '{value}'")).await;
-        }
+        let (certificate, key) = (self.path("database.pem"), self.path("database.key"));
+        self.configure(&format!("ssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{key}'"));
         self.run_sql("postgres", "SELECT pg_reload_conf()").await;
         let is_encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
         self.wait_until("it speaks TLS", is_encrypted).await;

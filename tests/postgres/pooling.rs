@@ -1,16 +1,10 @@
 //! Behind pgbouncer in transaction mode, where each transaction may run on another connection of the database.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
-
 use crate::alone;
 use crate::cluster::{Cluster, End};
 use crate::pooler::Pooler;
+use crate::restarting::restart_in_traffic;
 use crate::traffic::{Traffic, hold_to, open_books, readiness, serve};
-
-/// The promise: from the database's first answer to a caller's first success.
-const BACK_WITHIN: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "builds a Postgres cluster; scripts/test runs it"]
@@ -39,19 +33,5 @@ async fn a_restart_behind_pgbouncer_costs_callers_503s_and_nothing_else() {
     let _alone = alone().await;
     let cluster = Cluster::start().await;
     let pooler = Pooler::start(&cluster, "server_login_retry = 1").await;
-    let desk = open_books(&pooler.url());
-    let server = serve(&desk);
-    let traffic = Traffic::start(&[&server], 16);
-    traffic.flows(100).await;
-    for end in [End::Fast, End::KillNine] {
-        cluster.end(end).await;
-        let down = Instant::now();
-        let ready = cluster.start_again().await;
-        let waited = traffic.first_success(down, ready).await;
-        println!("{end:?}: the first success came {waited:?} after the database was ready");
-        assert!(waited < BACK_WITHIN, "{end:?}: {waited:?}");
-        traffic.flows(100).await;
-    }
-    let told = traffic.stop().await;
-    hold_to(&desk, &server, &told).await;
+    restart_in_traffic(&cluster, &pooler.url(), &[End::Fast, End::KillNine]).await;
 }

@@ -15,7 +15,8 @@ const BACK_WITHIN: Duration = Duration::from_secs(5);
 #[ignore = "builds a Postgres cluster; scripts/test runs it"]
 async fn a_restart_costs_callers_503s_and_nothing_else() {
     let _alone = alone().await;
-    restart_in_traffic(&[End::Fast, End::Immediate, End::KillNine]).await;
+    let cluster = Cluster::start().await;
+    restart_in_traffic(&cluster, &cluster.url(), &[End::Fast, End::Immediate, End::KillNine]).await;
 }
 
 /// The same for long: see docs/testing.md.
@@ -23,7 +24,9 @@ async fn a_restart_costs_callers_503s_and_nothing_else() {
 #[ignore = "takes some minutes"]
 async fn long_a_hundred_restarts_cost_callers_503s_and_nothing_else() {
     let _alone = alone().await;
-    restart_in_traffic(&[End::KillNine, End::Immediate, End::Fast, End::KillNine].repeat(25)).await;
+    let cluster = Cluster::start().await;
+    let ends = [End::KillNine, End::Immediate, End::Fast, End::KillNine].repeat(25);
+    restart_in_traffic(&cluster, &cluster.url(), &ends).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,9 +45,9 @@ async fn a_server_without_its_database_is_not_ready_until_it_is_back() {
     }
 }
 
-async fn restart_in_traffic(ends: &[End]) {
-    let cluster = Cluster::start().await;
-    let desk = open_books(&cluster.url());
+/// Ends the cluster and starts it again, in each of these ways, while callers reach it by `url`.
+pub async fn restart_in_traffic(cluster: &Cluster, url: &str, ends: &[End]) {
+    let desk = open_books(url);
     let server = serve(&desk);
     let traffic = Traffic::start(&[&server], 16);
     traffic.flows(100).await;
@@ -60,6 +63,7 @@ async fn restart_in_traffic(ends: &[End]) {
         assert!(waited < BACK_WITHIN, "{end:?}: {waited:?}");
         traffic.flows(100).await;
     }
+    assert_eq!(readiness(&server).await, 200);
     let told = traffic.stop().await;
     hold_to(&desk, &server, &told).await;
 }

@@ -31,6 +31,12 @@ pub struct Bench {
     pub database: Database,
 }
 
+/// What a server of this partner decides under.
+pub fn context(policy: Policy, rules: &str) -> Context {
+    let rules = RuleSet::parse(rules, "rules.toml").unwrap();
+    Context { policy, rules, display_prefix: "MC".to_owned() }
+}
+
 impl Bench {
     pub async fn new(policy: Policy, rules: &str) -> Self {
         let database = Database::fresh().await;
@@ -39,17 +45,13 @@ impl Bench {
         } else {
             Arc::new(PostgresStore::open(std::slice::from_ref(&database.url)).await.unwrap())
         };
-        let rules = RuleSet::parse(rules, "rules.toml").unwrap();
-        let context = Context { policy, rules, display_prefix: "MC".to_owned() };
-        Self { store, context, database }
+        Self { store, context: context(policy, rules), database }
     }
 
     /// A server's engine on this store. It sweeps nothing: its clock stands still.
-    pub fn serve(&self, policy: Policy, rules: &str) -> (Engine, Running) {
-        let rules = RuleSet::parse(rules, "rules.toml").unwrap();
-        let context = Arc::new(Context { policy, rules, display_prefix: "MC".to_owned() });
+    pub fn serve(&self, context: &Arc<Context>) -> (Engine, Running) {
         let (clock, _hands) = Clock::manual(second(0));
-        Engine::start(self.store.clone(), context, clock, Limits::default())
+        Engine::start(self.store.clone(), context.clone(), clock, Limits::default())
     }
 
     /// Carries out `requests` as one batch.

@@ -7,6 +7,7 @@ mod limits;
 mod story;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -95,7 +96,8 @@ fn servers_in_turn_come_to_what_one_comes_to_alone() {
     check(32, case, async |(policy, steps, turns)| {
         let alone = Bench::new(policy.clone(), RULES).await;
         let shared = Bench::new(policy.clone(), RULES).await;
-        let servers = [shared.serve(policy.clone(), RULES), shared.serve(policy, RULES)];
+        let context = Arc::new(bench::context(policy, RULES));
+        let servers = [shared.serve(&context), shared.serve(&context)];
         for (request, turn) in story::requests(&steps).into_iter().zip(turns) {
             let outcome = match servers.get(turn) {
                 Some((engine, _)) => engine.submit(request.clone()).await.unwrap(),
