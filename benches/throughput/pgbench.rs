@@ -109,7 +109,6 @@ fn script() -> String {
 BEGIN;
 UPDATE accounts SET balance = balance + 12050 WHERE id = :account::bigint::text;
 UPDATE subjects SET last_event_at = :now, unfiled = '{records}' WHERE kind = 'account' AND key = :account::bigint::text;
-UPDATE events SET due_at = NULL WHERE kind = 'account' AND key = :account::bigint::text AND currency = 'MXN' AND number = :k;
 UPDATE authorizations SET state = 'Credited', credit = {credit}, bound_credit = {credit} WHERE id = {authorization};
 INSERT INTO credits VALUES ({credit}, :account::bigint::text, {authorization}, 12050, 'MXN', NULL, :now, 'Approved', true, NULL, NULL, NULL, NULL, NULL, '[]');
 INSERT INTO entries VALUES (:account::bigint::text, {credit}, 'Credit', {credit}, 'MXN', :now);

@@ -99,7 +99,7 @@ CREATE TABLE events (
     released      text COLLATE "C",
     PRIMARY KEY (kind, key, currency, at, number) INCLUDE (amount, running, released)
 );
-CREATE INDEX events_overdue ON events (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX events_overdue ON events (due_at) WHERE kind <> 'account' AND due_at IS NOT NULL;
 
 -- How much was released in each block of events: see domain/subject.rs.
 CREATE TABLE release_nodes (
@@ -128,8 +128,15 @@ CREATE TABLE authorizations (
     credit        uuid,
     bound_credit  uuid
 );
--- Open ones are found by their account's events; most are used up before they expire.
+-- An account's open ones are found by its events; most are used up before they expire.
 CREATE INDEX authorizations_expired ON authorizations (account, amount, currency, at) WHERE state = 'Expired';
+CREATE INDEX authorizations_open ON authorizations (expires_at) WHERE state = 'Open';
+
+-- What waits for its credit, and until when: of an account what its open authorizations are counted as, of others what
+-- says so itself.
+CREATE VIEW waiting AS
+SELECT 'account' AS kind, account AS key, currency, at, expires_at AS due_at FROM authorizations WHERE state = 'Open'
+UNION ALL SELECT kind, key, currency, at, due_at FROM events WHERE kind <> 'account' AND due_at IS NOT NULL;
 
 CREATE TABLE credits (
     id              uuid PRIMARY KEY,

@@ -96,7 +96,7 @@ CREATE TABLE events (
     released      TEXT,
     PRIMARY KEY (kind, key, currency, at, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX events_overdue ON events (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX events_overdue ON events (due_at) WHERE kind <> 'account' AND due_at IS NOT NULL;
 
 -- How much was released in each block of events: see domain/subject.rs.
 CREATE TABLE release_nodes (
@@ -125,8 +125,15 @@ CREATE TABLE authorizations (
     credit        TEXT,
     bound_credit  TEXT
 ) STRICT, WITHOUT ROWID;
--- Open ones are found by their account's events; most are used up before they expire.
+-- An account's open ones are found by its events; most are used up before they expire.
 CREATE INDEX authorizations_expired ON authorizations (account, amount, currency, at) WHERE state = 'Expired';
+CREATE INDEX authorizations_open ON authorizations (expires_at) WHERE state = 'Open';
+
+-- What waits for its credit, and until when: of an account what its open authorizations are counted as, of others what
+-- says so itself.
+CREATE VIEW waiting AS
+SELECT 'account' AS kind, account AS key, currency, at, expires_at AS due_at FROM authorizations WHERE state = 'Open'
+UNION ALL SELECT kind, key, currency, at, due_at FROM events WHERE kind <> 'account' AND due_at IS NOT NULL;
 
 CREATE TABLE credits (
     id              TEXT PRIMARY KEY,

@@ -41,7 +41,7 @@ pub fn authorize(
         Err(wrong) => Err(wrong),
     };
     if verdict.is_err() {
-        remittance.remember_refused(state);
+        remittance.remember_refused(state)?;
     }
     let refusal = verdict.err();
     remittance.record(state, refusal.as_ref(), findings);
@@ -128,13 +128,13 @@ impl Remittance<'_> {
             expires_at,
             counted,
             ..self.authorization(AuthorizationState::Open)
-        });
+        })?;
         Ok(Ok(()))
     }
 
     /// A refused authorization is kept, so that a credit naming it is told apart from one that names nothing.
-    fn remember_refused(&self, state: &mut State) {
-        state.put_authorization(self.authorization(AuthorizationState::Refused));
+    fn remember_refused(&self, state: &mut State) -> Result<(), Missing> {
+        state.put_authorization(self.authorization(AuthorizationState::Refused))
     }
 
     fn authorization(&self, state: AuthorizationState) -> Authorization {

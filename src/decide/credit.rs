@@ -120,11 +120,11 @@ fn after_an_unreferenced_credit(
                 return crediting::close(context, state, asked, other, Some(named.id), made, now);
             }
             named.bound_credit = Some(earlier.id);
-            state.put_authorization(named);
+            state.put_authorization(named)?;
             return Ok(crediting::repeat_and_ask(state, asked, &account.id, money, earlier, now));
         }
         named.bound_credit = Some(earlier.id);
-        state.put_authorization(named);
+        state.put_authorization(named)?;
         return Ok(crediting::answer_again(earlier));
     }
 }

@@ -91,7 +91,7 @@ pub fn close(
         && let Some(mut named) = state.authorization(bind)?
     {
         named.bound_credit = Some(asked.id);
-        state.put_authorization(named);
+        state.put_authorization(named)?;
     }
     let refusal = made.credit.as_ref().err();
     let answer = CreditAnswer {
@@ -230,7 +230,7 @@ fn attempt(
     let mut used = authorization.clone();
     used.state = AuthorizationState::Credited;
     used.credit = Some(credit.id);
-    state.put_authorization(used);
+    state.put_authorization(used)?;
     Ok(Ok(credit))
 }
 
@@ -301,7 +301,7 @@ fn refuse_for_good(
     });
     authorization.state = AuthorizationState::CreditRefused;
     authorization.credit = Some(asked.id);
-    state.put_authorization(authorization);
+    state.put_authorization(authorization)?;
     Ok(())
 }
 

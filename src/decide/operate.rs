@@ -188,7 +188,7 @@ impl Desk<'_> {
         }
         subjects::give_back(state, &found.counted, ReleaseKind::Expiry)?;
         found.state = AuthorizationState::Voided;
-        state.put_authorization(found.clone());
+        state.put_authorization(found.clone())?;
         self.record(state, &account.id, "void", Some(id), "Open -> Voided".to_owned());
         Ok(Ok(OperationAnswer::Voided(found)))
     }

@@ -44,11 +44,11 @@ fn expire(state: &mut State, subject: &SubjectKey, now: Timestamp) -> Result<usi
             && let Some(mut authorization) = state.authorization(event.authorization)?
         {
             authorization.state = AuthorizationState::Expired;
-            state.put_authorization(authorization);
+            state.put_authorization(authorization)?;
         }
         state.release(event, ReleaseKind::Expiry)?;
     }
-    state.find_next_due(subject, now);
+    state.find_next_due(subject, now)?;
     Ok(released)
 }
 
@@ -195,9 +195,12 @@ pub fn count(
     Ok(Some(places.collect()))
 }
 
-/// Ends the wait of an authorization that is used: its events stay counted and are due no more.
+/// Ends the wait of an authorization that is used: its events stay counted and are due no more. The account's is left
+/// as it is, because the authorization's own state says so.
 pub fn keep_counted(state: &mut State, authorization: &Authorization) -> Result<(), Missing> {
-    for event in state.events(&authorization.counted)? {
+    let of_others = authorization.counted.iter().filter(|place| place.series.subject.kind != SubjectKind::Account);
+    let of_others: Vec<EventRef> = of_others.cloned().collect();
+    for event in state.events(&of_others)? {
         if event.due_at.is_some() {
             state.close(event)?;
         }

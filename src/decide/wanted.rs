@@ -30,7 +30,7 @@ pub struct Wanted {
     /// How much was released of all events that come after these.
     pub released_after: BTreeSet<EventRef>,
     pub events: BTreeSet<EventRef>,
-    /// With the events that they are counted as.
+    /// With the senders' and receivers' events that they are counted as.
     pub authorizations: BTreeSet<TrackingId>,
     pub unused: BTreeSet<UnusedKey>,
     pub credits: BTreeSet<TrackingId>,
@@ -175,7 +175,7 @@ pub struct Loaded {
     pub accounts: Vec<Account>,
     pub persons: Vec<Person>,
     pub subjects: Vec<Subject>,
-    /// Events asked for, those that are due, and those of the authorizations asked for.
+    /// Events asked for, those that are due, and the senders' and receivers' ones of the authorizations asked for.
     pub events: Vec<Event>,
     /// Of series that were asked for what is due: what is open there and due later.
     pub due_later: Vec<(SeriesKey, Earliest)>,

@@ -341,17 +341,13 @@ pub struct Event {
     pub running: i64,
     /// The authorization that is counted.
     pub authorization: TrackingId,
-    /// When it expires unless it is used before; `None` once used or ended.
+    /// When it is given back unless it is used before; `None` once it was given back. Where it was used, a sender's or a
+    /// receiver's is `None`, too. An account's stays as it is: it waits for as long as its authorization is open.
     pub due_at: Option<Timestamp>,
     pub released: Option<ReleaseKind>,
 }
 
 impl Event {
-    /// What it adds to the open ones of its series, if it waits.
-    pub fn earliest(&self) -> Option<Earliest> {
-        self.due_at.map(|due_at| Earliest { at: self.at, due_at })
-    }
-
     pub fn place(&self) -> EventRef {
         EventRef { series: self.series.clone(), at: self.at, number: self.number }
     }

@@ -39,6 +39,29 @@ pub(super) use released_after;
 /// Its block sizes are written out in [`released_after`].
 const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4);
 
+/// Subjects that have something due at or before `$1`, at most `$2` of each sort, the longest overdue first. Both sorts
+/// are cut before they are mixed: after a day without a server there may be millions.
+macro_rules! overdue {
+    ($item:literal) => {
+        concat!(
+            "SELECT ",
+            $item,
+            " FROM (
+                SELECT * FROM (
+                    SELECT 'account' AS kind, account AS key, expires_at AS due_at FROM authorizations
+                    WHERE state = 'Open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2) accounts
+                UNION ALL
+                SELECT * FROM (
+                    SELECT kind, key, due_at FROM events
+                    WHERE kind <> 'account' AND due_at <= $1 ORDER BY due_at LIMIT $2) others
+                ORDER BY due_at LIMIT $2) overdue
+            GROUP BY kind, key ORDER BY min(due_at)"
+        )
+    };
+}
+
+pub(super) use overdue;
+
 /// Nodes that do not say what a recount of their events says, and events that a node should know of and does not. Both
 /// are added up side by side: SQLite would read all of one again for each of the other to join them.
 pub(super) const NODES_UNLIKE_THEIR_EVENTS: &str = "
@@ -111,11 +134,13 @@ pub(super) const HEADS_UNLIKE_THEIR_OPEN_EVENTS: &str = "
     SELECT kind, key, currency || ' says ' || said || ' open, from ' || coalesce(open_since || ' us', 'never') || ', due '
         || coalesce(open_until || ' us', 'never') || ', its events say ' || open || ', from '
         || coalesce(first_at || ' us', 'never') || ', due ' || coalesce(first_due || ' us', 'never')
-    FROM (SELECT s.kind, s.key, s.currency, s.open AS said, s.open_since, s.open_until, count(e.due_at) AS open,
-              min(e.at) AS first_at, min(e.due_at) AS first_due
-          FROM series s LEFT JOIN events e
-              ON e.kind = s.kind AND e.key = s.key AND e.currency = s.currency AND e.due_at IS NOT NULL
-          GROUP BY s.kind, s.key, s.currency, s.open, s.open_since, s.open_until) compared
+    FROM (SELECT kind, key, currency, sum(said) AS said, min(open_since) AS open_since, min(open_until) AS open_until,
+              sum(open) AS open, min(at) AS first_at, min(due_at) AS first_due
+          FROM (SELECT kind, key, currency, open AS said, open_since, open_until, 0 AS open, CAST(NULL AS bigint) AS at,
+                    CAST(NULL AS bigint) AS due_at
+                FROM series
+                UNION ALL SELECT kind, key, currency, 0, NULL, NULL, 1, at, due_at FROM waiting) both_sides
+          GROUP BY kind, key, currency) compared
     WHERE said <> open OR open_since > first_at OR open_until > first_due
     LIMIT 100";
 

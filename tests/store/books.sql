@@ -14,7 +14,7 @@ INSERT INTO subjects (kind, key, last_event_at, series) VALUES
     ('sender', '+15550100|1980-02-02', 100, '{"MXN":{"events":1,"amount":300,"first_at":50,"open":{"count":1,"at":50,"due_at":60}}}');
 
 INSERT INTO events VALUES
-    ('account', '4000', 'MXN', 10, 1, 1000, 1000, '00000000-0000-7000-8000-00000000a001', NULL, NULL),
+    ('account', '4000', 'MXN', 10, 1, 1000, 1000, '00000000-0000-7000-8000-00000000a001', 110, NULL),
     ('account', '4000', 'MXN', 20, 2,  500, 1500, '00000000-0000-7000-8000-00000000a002', NULL, 'Reversal'),
     ('account', '4000', 'MXN', 30, 3,  700, 2200, '00000000-0000-7000-8000-00000000a003', NULL, 'Always'),
     ('account', '4000', 'MXN', 30, 4,  400, 2600, '00000000-0000-7000-8000-00000000a004', NULL, 'Always'),

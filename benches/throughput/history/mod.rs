@@ -77,17 +77,16 @@ impl Past {
 
     /// Words that stand in both stores' statements.
     fn fill_in(&self, statement: &str, now: i64) -> String {
-        let (state, rest, kept) = match self.ended {
-            Ended::Long => ("Expired", "Credited", "CAST(NULL AS bigint)"),
-            Ended::HalfVoided => ("Voided", "Open", "at + 90 * 86400000000"),
+        let (state, rest, open, ttl) = match self.ended {
+            Ended::Long => ("Expired", "Credited", "false", DAY),
+            Ended::HalfVoided => ("Voided", "Open", "true", 90 * DAY),
         };
-        let ttl = if self.ended == Ended::Long { DAY } else { 90 * DAY };
         let apart = (self.from - self.to) / self.each.max(1);
         [
             ("{released}", self.released().to_owned()),
             ("{released_state}", state.to_owned()),
             ("{kept_state}", rest.to_owned()),
-            ("{kept_due}", kept.to_owned()),
+            ("{open}", open.to_owned()),
             ("{ttl}", ttl.to_string()),
             ("{begin}", (now - self.from).to_string()),
             ("{apart}", apart.to_string()),

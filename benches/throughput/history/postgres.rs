@@ -21,7 +21,7 @@ const MADE: &str = "
 const AUTHORIZED: &str = "
     INSERT INTO events
     SELECT 'account', account, 'MXN', at, number, 12050, 12050 * number, id,
-        CASE WHEN NOT released THEN {kept_due} END, CASE WHEN released THEN 'Expiry' END
+        CASE WHEN NOT released THEN at + {ttl} END, CASE WHEN released THEN 'Expiry' END
     FROM made ORDER BY k;
     INSERT INTO authorizations
     SELECT r.id, m.account, r.amount, r.currency, r.exchange_rate, m.at, m.at + {ttl},
@@ -64,7 +64,7 @@ const HEADS: &str = "
         'events', count(*), 'amount', sum(amount), 'first_at', min(at),
         'released', jsonb_build_object('expiry', jsonb_build_object(
             'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),
-        'open', CASE WHEN count(due_at) > 0 THEN jsonb_build_object(
+        'open', CASE WHEN {open} AND count(due_at) > 0 THEN jsonb_build_object(
             'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)) END)))
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND ({first_account} + {accounts} - 1)::text

@@ -27,7 +27,7 @@ const MADE: &str = "
 const AUTHORIZED: &str = "
     INSERT INTO events
     SELECT 'account', account, 'MXN', at, number, 12050, 12050 * number, id,
-        CASE WHEN NOT released THEN {kept_due} END, CASE WHEN released THEN 'Expiry' END
+        CASE WHEN NOT released THEN at + {ttl} END, CASE WHEN released THEN 'Expiry' END
     FROM made ORDER BY account, number;
     INSERT INTO authorizations
     SELECT m.id, m.account, a.amount, a.currency, a.exchange_rate, m.at, m.at + {ttl},
@@ -67,7 +67,7 @@ const HEADS: &str = "
         'events', count(*), 'amount', sum(amount), 'first_at', min(at),
         'released', json_object('expiry', json_object(
             'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),
-        'open', json(iif(count(due_at) > 0, json_object(
+        'open', json(iif({open} AND count(due_at) > 0, json_object(
             'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)), 'null'))))
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND CAST({first_account} + {accounts} - 1 AS TEXT)

@@ -8,8 +8,8 @@ use crate::decide::lock::Lock;
 use crate::decide::wanted::{DueRange, PrefixEnd, PrefixEvent, PrefixKey};
 use crate::domain::subject::{Earliest, Open, Released, tree};
 use crate::domain::{
-    Counted, Currency, Event, EventRef, Prefix, ReleaseKind, Series, SeriesKey, Subject, SubjectKey, Tally, Timestamp,
-    WindowStart,
+    AuthorizationState, Counted, Currency, Event, EventRef, Prefix, ReleaseKind, Series, SeriesKey, Subject,
+    SubjectKey, SubjectKind, Tally, Timestamp, WindowStart,
 };
 
 impl State {
@@ -67,21 +67,21 @@ impl State {
         if !complete {
             return Err(Missing);
         }
-        let mut due = self.open_events(subject);
-        due.retain(|event| event.due_at.is_some_and(|due_at| due_at <= now));
-        due.sort_by_key(|event| (event.due_at, event.series.currency, event.number));
-        Ok(due)
+        let mut due = self.waiting(subject)?;
+        due.retain(|(_, since)| since.due_at <= now);
+        due.sort_by_key(|(event, since)| (since.due_at, event.series.currency, event.number));
+        Ok(due.into_iter().map(|(event, _)| event).collect())
     }
 
     /// Looks when the next of `subject` is due, once all that was due at `now` has been given back.
-    pub fn find_next_due(&mut self, subject: &SubjectKey, now: Timestamp) {
+    pub fn find_next_due(&mut self, subject: &SubjectKey, now: Timestamp) -> Result<(), Missing> {
         let due = due_series(self.subject(subject), now);
         if due.is_empty() {
-            return;
+            return Ok(());
         }
-        let open_events = self.open_events(subject);
+        let waiting = self.waiting(subject)?;
         for (series, open) in due {
-            let known = open_events.iter().filter(|event| event.series == series).filter_map(Event::earliest);
+            let known = waiting.iter().filter(|(event, _)| event.series == series).map(|(_, since)| *since);
             let later = self.due_later.get(&series).copied();
             if let Some(since) = known.chain(later).reduce(Earliest::or_earlier)
                 && let Some(head) = self.changed_subject(subject).series.get_mut(&series.currency)
@@ -89,16 +89,27 @@ impl State {
                 head.open = Some(Open { since, ..open });
             }
         }
+        Ok(())
     }
 
-    /// All open events of `subject` that were loaded or made.
-    fn open_events(&self, subject: &SubjectKey) -> Vec<Event> {
-        let loaded = self.open.get(subject).into_iter().flatten();
+    /// All events of `subject` that were loaded or made and still wait, each with what it adds to the open ones.
+    fn waiting(&mut self, subject: &SubjectKey) -> Result<Vec<(Event, Earliest)>, Missing> {
+        let loaded = self.with_deadline.get(subject).into_iter().flatten();
         let made_now = self.overlay.changes.events.range(first_of(subject)..).map(|(place, _)| place);
         let places: BTreeSet<&EventRef> =
             loaded.chain(made_now.take_while(|place| place.series.subject == *subject)).collect();
-        let events = places.into_iter().filter_map(|place| self.loaded_event(place));
-        events.filter(|event| event.due_at.is_some()).cloned().collect()
+        let events: Vec<Event> = places.into_iter().filter_map(|place| self.loaded_event(place)).cloned().collect();
+        let mut waiting = Vec::with_capacity(events.len());
+        for event in events {
+            let Some(due_at) = event.due_at else { continue };
+            if subject.kind != SubjectKind::Account
+                || self.authorization(event.authorization)?.is_some_and(|found| found.state == AuthorizationState::Open)
+            {
+                let since = Earliest { at: event.at, due_at };
+                waiting.push((event, since));
+            }
+        }
+        Ok(waiting)
     }
 
     /// The head of a series; its subject has been dated by now.
@@ -210,14 +221,20 @@ impl State {
 
     /// Ends an event's wait: its authorization was used or has ended.
     pub fn close(&mut self, mut event: Event) -> Result<(), Missing> {
-        self.require_subject(&event.series.subject)?;
-        let head = self.changed_subject(&event.series.subject).series.get_mut(&event.series.currency);
-        if event.due_at.take().is_some()
-            && let Some(head) = head
-        {
-            head.closed();
+        // An account's waits no more since its authorization is not open any more.
+        if event.due_at.take().is_some() && event.series.subject.kind != SubjectKind::Account {
+            self.one_less_open(&event.series)?;
         }
         self.overlay.changes.events.insert(event.place(), event);
+        Ok(())
+    }
+
+    /// One event of `series` that waited does not any more.
+    pub(super) fn one_less_open(&mut self, series: &SeriesKey) -> Result<(), Missing> {
+        self.require_subject(&series.subject)?;
+        if let Some(head) = self.changed_subject(&series.subject).series.get_mut(&series.currency) {
+            head.closed();
+        }
         Ok(())
     }
 

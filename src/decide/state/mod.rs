@@ -67,8 +67,8 @@ pub struct State {
     holdings: HashMap<PersonId, BTreeSet<AccountId>>,
     subjects: HashMap<SubjectKey, Subject>,
     events: HashMap<EventRef, Event>,
-    /// Those of `events` that are open.
-    open: HashMap<SubjectKey, BTreeSet<EventRef>>,
+    /// Those of `events` that wait, or waited until they were used.
+    with_deadline: HashMap<SubjectKey, BTreeSet<EventRef>>,
     due_later: HashMap<SeriesKey, Earliest>,
     prefixes: HashMap<PrefixKey, PrefixEnd>,
     released_after: HashMap<EventRef, Released>,
@@ -117,7 +117,7 @@ impl State {
         }
         for event in loaded.events {
             if event.due_at.is_some() {
-                self.open.entry(event.series.subject.clone()).or_default().insert(event.place());
+                self.with_deadline.entry(event.series.subject.clone()).or_default().insert(event.place());
             }
             self.events.insert(event.place(), event);
         }
@@ -214,7 +214,16 @@ impl State {
         self.overlay.changes.authorizations.get(&id).or_else(|| self.authorizations.get(&id))
     }
 
-    pub fn put_authorization(&mut self, authorization: Authorization) {
+    /// Its account's series counts it as open for as long as it is.
+    pub fn put_authorization(&mut self, authorization: Authorization) -> Result<(), Missing> {
+        let was_open =
+            self.loaded_authorization(authorization.id).is_some_and(|before| before.state == AuthorizationState::Open);
+        if was_open && authorization.state != AuthorizationState::Open {
+            let of_account = |place: &&EventRef| place.series.subject.kind == SubjectKind::Account;
+            for place in authorization.counted.iter().filter(of_account) {
+                self.one_less_open(&place.series)?;
+            }
+        }
         if let Some(account) = &authorization.account {
             self.overlay.authorizations_of.entry(account.clone()).or_default().insert(authorization.id);
         }
@@ -224,6 +233,7 @@ impl State {
         {
             self.overlay.changes.issued.insert(id);
         }
+        Ok(())
     }
 
     /// Open and expired authorizations of this account, amount and currency, the oldest first.

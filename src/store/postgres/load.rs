@@ -50,10 +50,17 @@ macro_rules! open {
                             WHERE kind = 'account' AND key = w.account)
                     ORDER BY at, number OFFSET 0) e
                 CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = e.\"authorization\" LIMIT 1) a
-                WHERE ",
+                WHERE a.state = 'Open' AND ",
             $fits,
             " LIMIT 512) a"
         )
+    };
+}
+
+/// Whether an event `e` that has a deadline waits.
+macro_rules! waits {
+    () => {
+        "(kind <> 'account' OR (SELECT state FROM authorizations WHERE id = e.\"authorization\") = 'Open')"
     };
 }
 
@@ -103,20 +110,30 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         keys: |wanted| keys(wanted_due(wanted)),
-        text: "WITH due AS (
+        text: concat!(
+            "WITH due AS (
                 SELECT * FROM json_to_recordset($0::json)
                     AS w (kind text, key text, currency text, \"from\" bigint, until bigint))
             SELECT 'event', row_to_json(e)::text
             FROM due w CROSS JOIN LATERAL (
-                SELECT * FROM events
-                WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at >= w.\"from\" AND due_at <= w.until
-                OFFSET 0) e
+                SELECT * FROM events e
+                WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at >= w.\"from\"
+                    AND due_at <= w.until AND ",
+            waits!(),
+            " OFFSET 0) e
             UNION ALL SELECT 'due_later', json_build_object('kind', w.kind, 'key', w.key, 'currency', w.currency,
-                'at', e.at, 'due_at', e.due_at)::text
+                'at', first.at, 'due_at', least.due_at)::text
             FROM due w CROSS JOIN LATERAL (
-                SELECT min(at) AS at, min(due_at) AS due_at FROM events
-                WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at >= w.\"from\" AND due_at > w.until) e
-            WHERE e.due_at IS NOT NULL",
+                SELECT at FROM events e
+                WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at >= w.\"from\"
+                    AND due_at > w.until AND ",
+            waits!(),
+            " ORDER BY at, number LIMIT 1) first
+            CROSS JOIN LATERAL (
+                SELECT min(due_at) AS due_at FROM events
+                WHERE kind = w.kind AND key = w.key AND currency = w.currency AND at >= first.at
+                    AND due_at > w.until) least"
+        ),
     },
     Part {
         keys: |wanted| keys(&wanted.prefixes),
@@ -169,7 +186,8 @@ pub(super) const PARTS: &[Part] = &[
                 SELECT * FROM events
                 WHERE kind = c.kind AND key = c.key AND currency = c.currency AND at = c.at
                     AND number = c.number
-                LIMIT 1) e",
+                LIMIT 1) e
+            WHERE c.kind <> 'account'",
     },
     Part {
         keys: |wanted| keys(&wanted.unused),

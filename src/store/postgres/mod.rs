@@ -27,6 +27,7 @@ use sqlx::{Executor, PgConnection, query, query_scalar};
 use self::hosts::{BatchConnection, Hosts};
 use self::probe::Probe;
 use super::rows::parse;
+use super::series::overdue;
 use super::written::Committed;
 use super::{Batch, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
@@ -40,6 +41,8 @@ const BATCHES_AT_ONCE: usize = 2;
 /// Connections that write: one for each of these batches and the second lane's, and one more for the locks that each
 /// makes, the probe, the housekeeping, and one that is on its way back.
 const WRITERS: u32 = 9;
+
+const OVERDUE: &str = overdue!("json_build_object('kind', kind, 'key', key)::text");
 
 const BE_THE_ONE_THAT_FORGETS: &str = "SELECT pg_try_advisory_xact_lock(7810771197232916)";
 
@@ -167,15 +170,7 @@ impl Store for PostgresStore {
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
         let mut connection = self.readers.begin(transaction::READ).await?;
-        let overdue = query_scalar(
-            "SELECT json_build_object('kind', kind, 'key', key)::text
-             FROM (SELECT kind, key, due_at FROM events
-                   WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2) overdue
-             GROUP BY kind, key ORDER BY min(due_at)",
-        )
-        .bind(at.0)
-        .bind(limit)
-        .fetch_all(&mut *connection);
+        let overdue = query_scalar(OVERDUE).bind(at.0).bind(limit).fetch_all(&mut *connection);
         let rows: Vec<String> = self.readers.watch(async { overdue.await.map_err(store_error) }).await?;
         rows.iter().map(|row| parse(row)).collect()
     }
@@ -310,7 +305,7 @@ mod plans {
 
     use super::lock::{LOCK, WAIT};
     use super::reads::{FILTERED_RECORDS, LISTS_IN_THE_ORDER_OF_AN_INDEX, PAGES_OF_RECORDS};
-    use super::{load, write};
+    use super::{OVERDUE, load, write};
 
     /// A connection to the test run's cluster with empty tables of its own, gone when it closes. Tables are never read in
     /// full there where an index serves, as on any table that has grown.
@@ -351,7 +346,12 @@ mod plans {
         let (types, arguments) = (vec!["text"; parts.len()].join(", "), vec!["'[]'"; parts.len()].join(", "));
         let steps = plan(&mut connection, &load::compose(&parts), &types, &arguments).await;
         finds_every_row_by_its_key(&steps);
-        for (index, uses) in [("events_pkey", 9), ("authorizations_expired", 2), ("credits_unreferenced", 1)] {
+        for (index, uses) in [
+            ("events_pkey", 10),
+            ("authorizations_expired", 2),
+            ("authorizations_open", 0),
+            ("credits_unreferenced", 1),
+        ] {
             let using = format!("using {index} ");
             assert_eq!(steps.iter().filter(|step| step.contains(&using)).count(), uses, "{index}: {steps:#?}");
         }
@@ -401,6 +401,16 @@ mod plans {
             let steps = plan_of_a_list(&mut connection, query).await;
             let sorts = |step: &String| step.contains("Sort ") && !step.contains("Incremental Sort");
             assert!(!steps.iter().any(sorts), "{steps:#?}: {query}");
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn what_is_overdue_is_found_in_the_order_of_its_deadlines() {
+        let mut connection = connect().await;
+        let steps = plan(&mut connection, OVERDUE, "bigint, bigint", "1, 2").await;
+        for index in ["authorizations_open", "events_overdue"] {
+            assert!(steps.iter().any(|step| step.contains(index)), "{steps:#?}");
         }
     }
 

@@ -101,23 +101,39 @@ const SUBJECT: &str = column!(
     "FROM jsonb_each(?) w CROSS JOIN subjects s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'"
 );
 
+/// Whether an event `e` that has a deadline waits.
+macro_rules! waits {
+    () => {
+        "(e.kind <> 'account' OR (SELECT state FROM authorizations WHERE id = e.authorization) = 'Open')"
+    };
+}
+
 const DUE_EVENT: &str = column!(
     "event",
     event_row!(),
-    "FROM jsonb_each(?) w CROSS JOIN events e
+    concat!(
+        "FROM jsonb_each(?) w CROSS JOIN events e
         ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key' AND e.currency = w.value ->> 'currency'
-        AND e.at >= w.value ->> 'from' AND e.due_at <= w.value ->> 'until'"
+        AND e.at >= w.value ->> 'from' AND e.due_at <= w.value ->> 'until' AND ",
+        waits!()
+    )
 );
 
 const DUE_LATER: &str = column!(
     "due_later",
-    "json_object('kind', kind, 'key', key, 'currency', currency, 'at', at, 'due_at', due_at)",
-    "FROM (
-        SELECT e.kind, e.key, e.currency, min(e.at) AS at, min(e.due_at) AS due_at FROM jsonb_each(?) w
-        CROSS JOIN events e
-            ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key' AND e.currency = w.value ->> 'currency'
-            AND e.at >= w.value ->> 'from' AND e.due_at > w.value ->> 'until'
-        GROUP BY w.key)"
+    "json_object('kind', e.kind, 'key', e.key, 'currency', e.currency, 'at', e.at, 'due_at', (
+        SELECT min(due_at) FROM events
+        WHERE kind = e.kind AND key = e.key AND currency = e.currency AND at >= e.at AND due_at > w.value ->> 'until'))",
+    concat!(
+        "FROM jsonb_each(?) w CROSS JOIN events e
+        ON e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key' AND e.currency = w.value ->> 'currency'
+        AND (e.at, e.number) = (
+            SELECT e.at, e.number FROM events e
+            WHERE e.kind = w.value ->> 'kind' AND e.key = w.value ->> 'key' AND e.currency = w.value ->> 'currency'
+                AND e.at >= w.value ->> 'from' AND e.due_at > w.value ->> 'until' AND ",
+        waits!(),
+        " ORDER BY e.at, e.number LIMIT 1)"
+    )
 );
 
 const EVENT: &str = column!(
@@ -134,7 +150,8 @@ const COUNTED_EVENT: &str = column!(
     "FROM json_each(?) w CROSS JOIN authorizations a ON a.id = w.value CROSS JOIN json_each(a.counted) c
     CROSS JOIN events e
         ON e.kind = c.value ->> 'kind' AND e.key = c.value ->> 'key' AND e.currency = c.value ->> 'currency'
-        AND e.at = c.value ->> 'at' AND e.number = c.value ->> 'number'"
+        AND e.at = c.value ->> 'at' AND e.number = c.value ->> 'number'
+    WHERE c.value ->> 'kind' <> 'account'"
 );
 
 const AUTHORIZATION: &str = column!(
@@ -167,7 +184,7 @@ macro_rules! open {
             CROSS JOIN events e ON e.kind = s.kind AND e.key = s.key AND e.currency = w.value ->> 'currency'
                 AND e.at >= s.series -> (w.value ->> 'currency') -> 'open' ->> 'at'
                 AND e.due_at > w.value ->> 'now' AND e.amount = w.value ->> 'amount'
-            CROSS JOIN authorizations a ON a.id = e.authorization
+            CROSS JOIN authorizations a ON a.id = e.authorization AND a.state = 'Open'
             WHERE s.kind = 'account' AND s.key = w.value ->> 'account' AND ",
             $fits,
             " ORDER BY e.at, e.number LIMIT 512"

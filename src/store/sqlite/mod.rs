@@ -32,10 +32,13 @@ use self::probe::Probe;
 use self::text::Text;
 use self::writer::{Writer, Writing};
 use super::rows::parse;
+use super::series::overdue;
 use super::written::Committed;
 use super::{Batch, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
+
+const OVERDUE: &str = overdue!("json_object('kind', kind, 'key', key)");
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -132,17 +135,8 @@ impl Store for SqliteStore {
     }
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT json_object('kind', kind, 'key', key)
-             FROM (SELECT kind, key, due_at FROM events
-                   WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at LIMIT ?)
-             GROUP BY kind, key ORDER BY min(due_at)",
-        )
-        .bind(at.0)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(store_error)?;
+        let overdue = sqlx::query_scalar(OVERDUE).bind(at.0).bind(limit).fetch_all(&self.readers);
+        let rows: Vec<String> = overdue.await.map_err(store_error)?;
         rows.iter().map(|row| parse(row)).collect()
     }
 

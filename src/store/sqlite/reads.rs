@@ -149,7 +149,7 @@ const OPEN_AUTHORIZATIONS_OF_AMOUNT: &str = list!(
       FROM subjects s
       CROSS JOIN events e ON e.kind = s.kind AND e.key = s.key AND e.currency = ?6
           AND e.at >= s.series -> ?6 -> 'open' ->> 'at' AND e.due_at IS NOT NULL AND e.amount = CAST(?5 AS INTEGER)
-      WHERE s.kind = 'account' AND s.key = ?3) CROSS JOIN authorizations ON id = counted_for",
+      WHERE s.kind = 'account' AND s.key = ?3) CROSS JOIN authorizations ON id = counted_for AND state = 'Open'",
     newest first by "event_at DESC, event_number DESC"
 );
 

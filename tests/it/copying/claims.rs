@@ -59,8 +59,8 @@ const DAMAGES: [(&str, &str, &str); 16] = [
     ("UPDATE events SET running = running * 2", "UPDATE events SET running = running / 2", DECISIONS),
     ("UPDATE events SET at = at + 1", "UPDATE events SET at = at - 1", DECISIONS),
     (
-        "UPDATE events SET released = 'Expiry', due_at = 1 WHERE released IS NULL AND due_at IS NULL",
-        "UPDATE events SET released = NULL, due_at = NULL WHERE released = 'Expiry' AND due_at = 1",
+        "UPDATE events SET released = 'Expiry' WHERE released IS NULL AND due_at IS NOT NULL",
+        "UPDATE events SET released = NULL WHERE released = 'Expiry' AND due_at IS NOT NULL",
         DECISIONS,
     ),
     (

@@ -39,7 +39,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         claim: "each series says how many of its events are open, and none is earlier or due earlier than it says",
-        checked: "SELECT count(*) FROM events WHERE due_at IS NOT NULL",
+        checked: "SELECT count(*) FROM waiting",
         offenders: Offenders::OfSubjects(HEADS_UNLIKE_THEIR_OPEN_EVENTS),
     },
     Check {
@@ -105,7 +105,10 @@ pub(super) const CHECKS: &[Check] = &[
                           WHEN a.state = 'Credited' AND c.counted <> '[]' THEN 'Always'
                           WHEN a.state = 'Credited' AND c.state IN ('Reversed', 'SettlementFailed') THEN 'Reversal'
                      END AS released,
-                     CASE WHEN a.state = 'Open' THEN a.expires_at END AS due_at
+                     CASE WHEN a.state = 'Open' THEN a.expires_at
+                          WHEN a.state = 'Credited' AND p.value ->> 'kind' = 'account' AND c.counted = '[]'
+                                  AND c.state NOT IN ('Reversed', 'SettlementFailed') THEN a.expires_at
+                     END AS due_at
                  FROM authorizations a CROSS JOIN jsonb_array_elements(a.counted) p (value)
                  LEFT JOIN credits c ON c.id = a.credit
                  UNION ALL

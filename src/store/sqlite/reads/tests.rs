@@ -45,6 +45,15 @@ async fn what_one_account_did_is_found_without_reading_the_rest() {
     assert!(waiting.iter().any(|step| step == "SCAN credits USING INDEX credits_in_progress"), "{waiting:?}");
 }
 
+#[tokio::test]
+async fn what_is_overdue_is_found_in_the_order_of_its_deadlines() {
+    let (_directory, store) = fresh_store().await;
+    let steps = plan(&store, super::super::OVERDUE).await;
+    for index in ["authorizations_open", "events_overdue"] {
+        assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+    }
+}
+
 /// How a list of one account is found: by indexes alone.
 async fn plan_of_a_list(store: &SqliteStore, query: &str) -> Vec<String> {
     let steps = plan(store, query).await;
