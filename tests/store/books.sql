@@ -10,7 +10,7 @@ VALUES ('4000', '00000000-0000-7000-8000-000000000001', 'MXN', 'Active', 'standa
        ('4001', '00000000-0000-7000-8000-000000000001', 'MXN', 'Blocked', 'gold', 'MC-4001', 2, 0, 0, 0, 0);
 
 INSERT INTO subjects (kind, key, last_event_at, series) VALUES
-    ('account', '4000', 100, '{"MXN":{"events":7,"amount":3400,"first_at":10,"open":{"count":1,"at":90,"due_at":200},"released":{"expiry":{"count":1,"amount":300},"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"starts":[{"upto":15,"events":1,"amount":1000,"next_at":20},{"upto":30,"events":4,"amount":2600,"released":{"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"next_at":50}]}}'),
+    ('account', '4000', 100, '{"MXN":{"events":7,"amount":3400,"first_at":10,"open":{"count":1,"at":10,"due_at":200},"released":{"expiry":{"count":1,"amount":300},"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"starts":[{"upto":15,"events":1,"amount":1000,"next_at":20},{"upto":30,"events":4,"amount":2600,"released":{"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"next_at":50}]}}'),
     ('sender', '+15550100|1980-02-02', 100, '{"MXN":{"events":1,"amount":300,"first_at":50,"open":{"count":1,"at":50,"due_at":60}}}');
 
 INSERT INTO events VALUES

@@ -6,8 +6,12 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use vna_partner::clock;
-use vna_partner::decide::Changes;
-use vna_partner::domain::{AccountId, AuthorizationState, CreditState, DecisionKind, Status, Timestamp, TrackingId};
+use vna_partner::decide::{Changes, DueRange, UnusedKey, Wanted};
+use vna_partner::domain::subject::Earliest;
+use vna_partner::domain::{
+    AccountId, AuthorizationState, CreditState, Currency, DecisionKind, SeriesKey, Status, SubjectKey, SubjectKind,
+    Timestamp, TrackingId,
+};
 use vna_partner::store::postgres::PostgresStore;
 use vna_partner::store::sqlite::SqliteStore;
 use vna_partner::store::{
@@ -351,6 +355,40 @@ async fn what_is_forgotten_is_older_than_asked() {
     books.store.forget_before(Timestamp(100), 10).await.unwrap();
     assert!(books.store.enrolment("aa").await.unwrap().is_none());
     assert!(!books.has_batch(id("ba01")).await);
+}
+
+#[tokio::test]
+async fn an_account_has_nothing_due_that_was_used_and_a_credit_no_match_that_was() {
+    let books = sound_books().await;
+    let currency: Currency = "MXN".parse().unwrap();
+    let series = SeriesKey { subject: SubjectKey::new(SubjectKind::Account, "4000"), currency };
+    let load = async |wanted: Wanted| books.store.begin().await.unwrap().load(&wanted).await.unwrap();
+
+    let due = |until| Wanted {
+        due: [(series.clone(), DueRange { from: Timestamp(10), until: Timestamp(until) })].into(),
+        ..Wanted::default()
+    };
+    let by_then = load(due(199)).await;
+    assert!(by_then.events.is_empty(), "authorization a001 was credited: {:?}", by_then.events);
+    assert_eq!(by_then.due_later, [(series.clone(), Earliest { at: Timestamp(95), due_at: Timestamp(200) })]);
+    let at_last = load(due(200)).await;
+    assert_eq!(at_last.events.iter().map(|event| event.number).collect::<Vec<_>>(), [7]);
+    assert!(at_last.due_later.is_empty());
+
+    let unused = |amount| Wanted {
+        unused: [UnusedKey {
+            account: AccountId::new("4000"),
+            amount,
+            currency,
+            exchange_rate: None,
+            now: Timestamp(100),
+            expired_since: Timestamp(0),
+        }]
+        .into(),
+        ..Wanted::default()
+    };
+    assert!(load(unused(1_000)).await.authorizations.is_empty(), "authorization a001 was credited");
+    assert_eq!(load(unused(100)).await.authorizations[0].id, id("a006"));
 }
 
 #[tokio::test]
