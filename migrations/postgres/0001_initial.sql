@@ -61,7 +61,7 @@ CREATE TABLE subjects (
     kind          text COLLATE "C" NOT NULL,
     key           text COLLATE "C" NOT NULL,
     last_event_at bigint NOT NULL,
-    series        jsonb NOT NULL DEFAULT '{}',
+    series        json NOT NULL DEFAULT '{}',
     unfiled       json NOT NULL DEFAULT '[]',
     PRIMARY KEY (kind, key)
 ) WITH (fillfactor = 50);
@@ -71,18 +71,18 @@ CREATE VIEW series AS
 SELECT s.kind, s.key, h.key AS currency, (h.value ->> 'events')::bigint AS events,
     (h.value ->> 'amount')::bigint AS amount, (h.value ->> 'first_at')::bigint AS first_at,
     '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}'::jsonb
-        || coalesce(h.value -> 'released', '{}') AS released,
+        || coalesce((h.value -> 'released')::jsonb, '{}') AS released,
     coalesce((h.value #>> '{open,count}')::bigint, 0) AS open, (h.value #>> '{open,at}')::bigint AS open_since,
     (h.value #>> '{open,due_at}')::bigint AS open_until, coalesce(h.value -> 'starts', '[]') AS starts
-FROM subjects s, jsonb_each(s.series) h;
+FROM subjects s, json_each(s.series) h;
 
 -- What it had counted up to the start of each window that it was last counted over, and when it went on.
 CREATE VIEW window_starts AS
 SELECT s.kind, s.key, s.currency, (w.value ->> 'upto')::bigint AS upto, (w.value ->> 'events')::bigint AS events,
     (w.value ->> 'amount')::bigint AS amount, (w.value ->> 'next_at')::bigint AS next_at,
     '{"expiry":{"count":0,"amount":0},"reversal":{"count":0,"amount":0},"always":{"count":0,"amount":0}}'::jsonb
-        || coalesce(w.value -> 'released', '{}') AS released
-FROM series s, jsonb_array_elements(s.starts) w;
+        || coalesce((w.value -> 'released')::jsonb, '{}') AS released
+FROM series s, json_array_elements(s.starts) w;
 
 -- In the order of time, which is that of their numbers: a window's start is found, and an event appended, in one tree. The
 -- key's index holds all that is summed: the events of one account lie far apart in the table.
@@ -124,7 +124,7 @@ CREATE TABLE authorizations (
     expires_at    bigint NOT NULL,
     state         text COLLATE "C" NOT NULL,
     sender        text,
-    counted       jsonb NOT NULL,
+    counted       json NOT NULL,
     credit        uuid,
     bound_credit  uuid
 );
@@ -153,7 +153,7 @@ CREATE TABLE credits (
     note            text,
     reversal        uuid,
     idempotency_key text,
-    counted         jsonb NOT NULL
+    counted         json NOT NULL
 );
 CREATE INDEX credits_unreferenced ON credits (account, amount, currency, at) WHERE NOT referenced;
 CREATE INDEX credits_in_progress ON credits (at, id) WHERE state = 'InProgress';

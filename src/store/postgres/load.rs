@@ -181,7 +181,7 @@ pub(super) const PARTS: &[Part] = &[
             SELECT 'authorization', row_to_json(a)::text FROM found a
             UNION ALL SELECT 'event', row_to_json(e)::text
             FROM found a
-            CROSS JOIN jsonb_to_recordset(a.counted) AS c (kind text, key text, currency text, at bigint, number bigint)
+            CROSS JOIN json_to_recordset(a.counted) AS c (kind text, key text, currency text, at bigint, number bigint)
             CROSS JOIN LATERAL (
                 SELECT * FROM events
                 WHERE kind = c.kind AND key = c.key AND currency = c.currency AND at = c.at

@@ -77,7 +77,7 @@ rows! {
     "accounts": Account, |a|
         a.id, a.person, a.currency, a.status, a.tier, a.display_name, a.created_at, a.balance, a.pending, a.receivable,
         a.opening_balance;
-    "subjects": Subject, |s| s.key.kind, s.key.key, s.last_event_at, Jsonb(&s.series), Json(&s.unfiled);
+    "subjects": Subject, |s| s.key.kind, s.key.key, s.last_event_at, Json(&s.series), Json(&s.unfiled);
     "events": Event, |e|
         e.series.subject.kind, e.series.subject.key, e.series.currency, e.at, e.number, e.amount, e.running,
         e.authorization, e.due_at, e.released;
@@ -86,10 +86,10 @@ rows! {
         n.tally.amount;
     "authorizations": Authorization, |a|
         a.id, a.account, a.amount, a.currency, a.exchange_rate, a.at, a.expires_at, a.state, a.sender,
-        Jsonb(&a.counted), a.credit, a.bound_credit;
+        Json(&a.counted), a.credit, a.bound_credit;
     "credits": Credit, |c|
         c.id, c.account, c.authorization, c.amount, c.currency, c.exchange_rate, c.at, c.state, c.referenced, c.late,
-        c.reason, c.note, c.reversal, c.idempotency_key, Jsonb(&c.counted);
+        c.reason, c.note, c.reversal, c.idempotency_key, Json(&c.counted);
     "reversals": Reversal, |r| r.id, r.credit, r.account, r.amount, r.currency, r.at;
     "ambiguous_credits": AmbiguousCredit, |a|
         a.id, a.account, a.amount, a.currency, a.exchange_rate, a.at, a.answered_with, a.state, a.credit;

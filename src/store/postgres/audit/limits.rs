@@ -58,7 +58,7 @@ pub(super) const CHECKS: &[Check] = &[
         offenders: Offenders::OfSubjects(
             "SELECT p.value ->> 'kind', p.value ->> 'key', (p.value ->> 'currency') || ' event '
                  || (p.value ->> 'number') || ' is not that of authorization ' || a.id
-             FROM authorizations a, jsonb_array_elements(a.counted) p (value)
+             FROM authorizations a, json_array_elements(a.counted) p (value)
              LEFT JOIN events e ON e.kind = p.value ->> 'kind' AND e.key = p.value ->> 'key'
                  AND e.currency = p.value ->> 'currency' AND e.at = (p.value ->> 'at')::bigint
                  AND e.number = (p.value ->> 'number')::bigint
@@ -67,7 +67,7 @@ pub(super) const CHECKS: &[Check] = &[
              UNION ALL
              SELECT p.value ->> 'kind', p.value ->> 'key', (p.value ->> 'currency') || ' event '
                  || (p.value ->> 'number') || ' is not that of the late credit ' || c.id
-             FROM credits c, jsonb_array_elements(c.counted) p (value)
+             FROM credits c, json_array_elements(c.counted) p (value)
              LEFT JOIN events e ON e.kind = p.value ->> 'kind' AND e.key = p.value ->> 'key'
                  AND e.currency = p.value ->> 'currency' AND e.at = (p.value ->> 'at')::bigint
                  AND e.number = (p.value ->> 'number')::bigint
@@ -84,8 +84,8 @@ pub(super) const CHECKS: &[Check] = &[
                  || CASE WHEN a.id IS NULL THEN ' does not exist' ELSE ' is not counted there' END
              FROM events e LEFT JOIN authorizations a ON a.id = e.authorization LEFT JOIN credits c ON c.id = a.credit
              WHERE e.released IS DISTINCT FROM 'Always' AND NOT EXISTS (
-                 SELECT 1 FROM (SELECT jsonb_array_elements(a.counted) AS value
-                               UNION ALL SELECT jsonb_array_elements(c.counted)) p
+                 SELECT 1 FROM (SELECT json_array_elements(a.counted) AS value
+                               UNION ALL SELECT json_array_elements(c.counted)) p
                  WHERE p.value ->> 'kind' = e.kind AND p.value ->> 'key' = e.key
                      AND p.value ->> 'currency' = e.currency AND (p.value ->> 'at')::bigint = e.at
                      AND (p.value ->> 'number')::bigint = e.number)
@@ -102,19 +102,19 @@ pub(super) const CHECKS: &[Check] = &[
                  SELECT p.value AS place, a.id AS authorization, a.state, a.expires_at,
                      CASE WHEN a.state IN ('Expired', 'Voided') THEN 'Expiry'
                           WHEN a.state = 'CreditRefused' THEN 'Always'
-                          WHEN a.state = 'Credited' AND c.counted <> '[]' THEN 'Always'
+                          WHEN a.state = 'Credited' AND json_array_length(c.counted) > 0 THEN 'Always'
                           WHEN a.state = 'Credited' AND c.state IN ('Reversed', 'SettlementFailed') THEN 'Reversal'
                      END AS released,
                      CASE WHEN a.state = 'Open' THEN a.expires_at
-                          WHEN a.state = 'Credited' AND p.value ->> 'kind' = 'account' AND c.counted = '[]'
+                          WHEN a.state = 'Credited' AND p.value ->> 'kind' = 'account' AND json_array_length(c.counted) = 0
                                   AND c.state NOT IN ('Reversed', 'SettlementFailed') THEN a.expires_at
                      END AS due_at
-                 FROM authorizations a CROSS JOIN jsonb_array_elements(a.counted) p (value)
+                 FROM authorizations a CROSS JOIN json_array_elements(a.counted) p (value)
                  LEFT JOIN credits c ON c.id = a.credit
                  UNION ALL
                  SELECT p.value, c.authorization, 'late credit ' || c.state, NULL,
                      CASE WHEN c.state IN ('Reversed', 'SettlementFailed') THEN 'Reversal' END, NULL
-                 FROM credits c CROSS JOIN jsonb_array_elements(c.counted) p (value))
+                 FROM credits c CROSS JOIN json_array_elements(c.counted) p (value))
              SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' of authorization ' || p.authorization
                  || ' (' || p.state || '): released ' || coalesce(e.released, 'never') || ', due '
                  || coalesce(e.due_at || ' us', 'never') || '; expected ' || coalesce(p.released, 'never') || ', due '
