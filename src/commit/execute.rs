@@ -149,9 +149,7 @@ pub(super) async fn decide_what_can_be(
         state = state.alone();
     }
     for _ in 0..MAX_ROUNDS {
-        if lock(batch, &mut state).await? {
-            state = state.read_again();
-        }
+        state = lock(batch, state).await?;
         let wanted = state.take_wanted();
         if !wanted.is_empty() {
             let loaded = batch.load(&wanted).await?;
@@ -167,16 +165,20 @@ pub(super) async fn decide_what_can_be(
     Err(ExecuteError::Undecided("it needed too many rounds of loading"))
 }
 
-/// Asks for the locks that the state wants; whether there were any.
-async fn lock(batch: &mut dyn Batch, state: &mut State) -> Result<bool, StoreError> {
+/// Asks for the locks that the state wants. Where there are any, it has what came with them, and the rest to read again.
+async fn lock(batch: &mut dyn Batch, mut state: State) -> Result<State, StoreError> {
     let wanted = state.locks_to_ask();
     if wanted.is_empty() {
-        return Ok(false);
+        return Ok(state);
     }
-    let absent = state.locked(batch.lock(&wanted).await?);
+    let mut answer = batch.lock(&wanted).await?;
+    let mut subjects = std::mem::take(&mut answer.subjects);
+    let absent = state.locked(answer);
     if !absent.is_empty() {
         batch.make_locks(&absent).await?;
-        state.locked(batch.lock(&absent).await?);
+        let mut answer = batch.lock(&absent).await?;
+        subjects.append(&mut answer.subjects);
+        state.locked(answer);
     }
-    Ok(true)
+    Ok(state.read_again(subjects))
 }

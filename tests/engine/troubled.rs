@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use vna_partner::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
-use vna_partner::domain::{AccountId, SubjectKey, Timestamp, TrackingId};
+use vna_partner::domain::{AccountId, Subject, SubjectKey, Timestamp, TrackingId};
 use vna_partner::store::{Batch, Database, Store, StoreError};
 
 /// What is wrong with the store.
@@ -160,6 +160,15 @@ impl TroubledBatch {
         self.trouble.lock().unwrap().clone()
     }
 
+    fn spoil(&self, subjects: &mut [Subject]) {
+        if let Trouble::Spoils(account) = self.trouble() {
+            let spoilt = subjects.iter_mut().filter(|subject| subject.key.key == account.as_str());
+            for series in spoilt.flat_map(|subject| subject.series.values_mut()) {
+                series.events = i64::MAX;
+            }
+        }
+    }
+
     fn judge(&self, changes: &Changes) -> Result<(), StoreError> {
         let decides = |wanted| changes.decisions.iter().any(|decision| decision.id == wanted);
         match self.trouble() {
@@ -179,7 +188,9 @@ impl Batch for TroubledBatch {
 
     async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
         let Trouble::Holds(account) = self.trouble() else {
-            return self.batch.lock(wanted).await;
+            let mut locked = self.batch.lock(wanted).await?;
+            self.spoil(&mut locked.subjects);
+            return Ok(locked);
         };
         let (held, free) =
             wanted.iter().cloned().partition(|lock| lock.kind == LockKind::Account && lock.key == account.as_str());
@@ -208,12 +219,7 @@ impl Batch for TroubledBatch {
             assert!(!wanted.accounts.contains(&account), "as the test wants it");
         }
         let mut loaded = self.batch.load(wanted).await?;
-        if let Trouble::Spoils(account) = self.trouble() {
-            let subjects = loaded.subjects.iter_mut().filter(|subject| subject.key.key == account.as_str());
-            for series in subjects.flat_map(|subject| subject.series.values_mut()) {
-                series.events = i64::MAX;
-            }
-        }
+        self.spoil(&mut loaded.subjects);
         Ok(loaded)
     }
 

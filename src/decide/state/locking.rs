@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Missing, State};
 use crate::decide::lock::{Lock, Locked, PutBack};
+use crate::domain::Subject;
 use crate::domain::person::DirectoryKey;
 
 /// What the batch may decide about.
@@ -64,11 +65,17 @@ impl State {
     }
 
     /// Forgets all that was read, to read it again under the locks that the batch has by now: until then others could
-    /// write it.
-    pub fn read_again(self) -> Self {
+    /// write it. `subjects` were read with the locks.
+    pub fn read_again(self, subjects: Vec<Subject>) -> Self {
         let mut wanted = self.wanted;
         wanted.add(self.known);
-        Self { horizon: self.horizon, locks: self.locks, wanted, ..Self::default() }
+        let mut state = Self { horizon: self.horizon, locks: self.locks, ..Self::default() };
+        for subject in subjects {
+            wanted.subjects.remove(&subject.key);
+            state.known.subjects.insert(subject.key.clone());
+            state.subjects.insert(subject.key.clone(), subject);
+        }
+        Self { wanted, ..state }
     }
 
     /// Begins the command at `place`, unless it was put back: then what it waits behind.

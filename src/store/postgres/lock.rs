@@ -2,7 +2,8 @@
 //!
 //! A batch takes its locks with `SKIP LOCKED` and waits for none, so no two batches can wait for each other. Those that
 //! were put back wait their turn: among servers that all want the same, skipping would leave one of them to its luck.
-//! What a batch reads under them is all that was ever committed there, because READ COMMITTED looks anew at each statement.
+//! What a batch reads under them is all that was ever committed there, because READ COMMITTED looks anew at each statement,
+//! and at a row that it locks. So a subject's row comes with its lock.
 
 use std::collections::BTreeSet;
 
@@ -17,15 +18,17 @@ use crate::decide::{Lock, Locked};
 use crate::store::StoreError;
 use crate::store::rows::parse;
 
-/// Answers with what was not granted, which is next to nothing as a rule. `OFFSET 0` keeps each look-up a look-up.
+/// Answers with the rows of the subjects that were granted, and with what was not, which is next to nothing as a rule.
+/// `OFFSET 0` keeps each look-up a look-up.
 pub(super) const LOCK: &str = "
-    SELECT json_build_object('kind', w.kind, 'key', w.key, 'exists', EXISTS (
-        SELECT 1 FROM subjects WHERE kind = w.kind AND key = w.key))::text
+    SELECT s.granted IS NOT NULL, coalesce(s.row, json_build_object('kind', w.kind, 'key', w.key, 'exists', coalesce((
+        SELECT true FROM subjects WHERE kind = w.kind AND key = w.key LIMIT 1), false))::text)
     FROM json_to_recordset($1::json) AS w (kind text, key text)
     LEFT JOIN LATERAL (
-        SELECT true AS granted FROM subjects WHERE kind = w.kind AND key = w.key OFFSET 0
+        SELECT true AS granted, CASE WHEN kind <> 'directory' THEN row_to_json(subjects)::text END AS row
+        FROM subjects WHERE kind = w.kind AND key = w.key OFFSET 0
         FOR UPDATE SKIP LOCKED) s ON true
-    WHERE s.granted IS NULL";
+    WHERE s.granted IS NULL OR s.row IS NOT NULL";
 
 /// In the order of the primary key: servers that make the same rows at once then wait for each other in one direction.
 const MAKE: &str = "
@@ -49,10 +52,14 @@ struct NotGranted {
 }
 
 pub(super) async fn lock(connection: &mut PgConnection, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
-    let not_granted: Vec<String> =
-        sqlx::query_scalar(LOCK).bind(json(wanted)?).fetch_all(connection).await.map_err(store_error)?;
+    let answers: Vec<(bool, String)> =
+        sqlx::query_as(LOCK).bind(json(wanted)?).fetch_all(connection).await.map_err(store_error)?;
     let mut locked = Locked { granted: wanted.clone(), ..Locked::default() };
-    for row in &not_granted {
+    for (granted, row) in &answers {
+        if *granted {
+            locked.subjects.push(parse(row)?);
+            continue;
+        }
         let NotGranted { lock, exists } = parse(row)?;
         locked.granted.remove(&lock);
         if exists {

@@ -92,7 +92,9 @@ fn damage_to_series(field: &str, is_sqlite: bool) -> (String, String) {
         let more = if is_sqlite {
             format!("json_set(series, '$.MXN.{field}', (series ->> '$.MXN.{field}') {sign} 1)")
         } else {
-            format!("jsonb_set(series::jsonb, '{{MXN,{field}}}', to_jsonb((series #>> '{{MXN,{field}}}')::bigint {sign} 1))")
+            format!(
+                "jsonb_set(series::jsonb, '{{MXN,{field}}}', to_jsonb((series #>> '{{MXN,{field}}}')::bigint {sign} 1))"
+            )
         };
         format!("UPDATE subjects SET series = {more} WHERE kind = 'sender'")
     };
