@@ -54,6 +54,7 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_by_person ON accounts (person);
 CREATE INDEX accounts_by_age ON accounts (created_at, id);
 
+-- The key comes before its kind: most comparisons in a tree then end at the first column.
 -- With a rowid: else a row of more than a kilobyte would have a page of its own.
 CREATE TABLE subjects (
     kind          TEXT NOT NULL,
@@ -61,7 +62,7 @@ CREATE TABLE subjects (
     last_event_at INTEGER NOT NULL,
     series        TEXT NOT NULL DEFAULT '{}',
     unfiled       TEXT NOT NULL DEFAULT '[]',
-    PRIMARY KEY (kind, key)
+    PRIMARY KEY (key, kind)
 ) STRICT;
 
 -- What each subject has counted in each currency, a row for each.
@@ -94,7 +95,7 @@ CREATE TABLE events (
     authorization TEXT NOT NULL,
     due_at        INTEGER,
     released      TEXT,
-    PRIMARY KEY (kind, key, currency, at, number)
+    PRIMARY KEY (key, kind, currency, at, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX events_overdue ON events (due_at) WHERE kind <> 'account' AND due_at IS NOT NULL;
 
@@ -108,7 +109,7 @@ CREATE TABLE release_nodes (
     released TEXT NOT NULL,
     count    INTEGER NOT NULL,
     amount   INTEGER NOT NULL,
-    PRIMARY KEY (kind, key, currency, level, block, released)
+    PRIMARY KEY (key, kind, currency, level, block, released)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE authorizations (

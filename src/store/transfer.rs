@@ -21,9 +21,9 @@ macro_rules! for_each_table {
             directory(kind, value, person)
             accounts(id; person, currency, status, tier, display_name, created_at, balance, pending, receivable,
                 opening_balance)
-            subjects(kind, key; last_event_at, series json, unfiled json)
-            events(kind, key, currency, at, number; amount, running, authorization, due_at, released)
-            release_nodes(kind, key, currency, level, block, released; count, amount)
+            subjects(key, kind; last_event_at, series json, unfiled json)
+            events(key, kind, currency, at, number; amount, running, authorization, due_at, released)
+            release_nodes(key, kind, currency, level, block, released; count, amount)
             authorizations(id; account, amount, currency, exchange_rate, at, expires_at, state, sender, counted json,
                 credit, bound_credit)
             credits(id; account, authorization, amount, currency, exchange_rate, at, state, referenced flag, late,

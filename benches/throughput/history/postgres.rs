@@ -69,7 +69,7 @@ const HEADS: &str = "
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND ({first_account} + {accounts} - 1)::text
     GROUP BY key
-    ON CONFLICT (kind, key) DO UPDATE SET series = excluded.series,
+    ON CONFLICT (key, kind) DO UPDATE SET series = excluded.series,
         last_event_at = greatest(subjects.last_event_at, excluded.last_event_at);
     INSERT INTO release_nodes
     SELECT 'account', key, 'MXN', level, (number - 1) / size, 'Expiry', count(*), sum(amount)

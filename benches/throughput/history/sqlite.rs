@@ -72,7 +72,7 @@ const HEADS: &str = "
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND CAST({first_account} + {accounts} - 1 AS TEXT)
     GROUP BY key
-    ON CONFLICT (kind, key) DO UPDATE SET series = excluded.series,
+    ON CONFLICT (key, kind) DO UPDATE SET series = excluded.series,
         last_event_at = max(last_event_at, excluded.last_event_at);
     INSERT INTO release_nodes
     WITH levels (level, size) AS (VALUES (1, 32), (2, 1024), (3, 32768), (4, 1048576))

@@ -34,14 +34,14 @@ pub(super) const LOCK: &str = "
 const MAKE: &str = "
     INSERT INTO subjects (kind, key, last_event_at)
     SELECT kind, key, 0 FROM json_to_recordset($1::json) AS w (kind text, key text)
-    ORDER BY kind COLLATE \"C\", key COLLATE \"C\"
+    ORDER BY key COLLATE \"C\", kind COLLATE \"C\"
     ON CONFLICT DO NOTHING";
 
 /// In the same order for everybody, so that those who wait for several do not wait for each other.
 pub(super) const WAIT: &str = "
     SELECT count(*)
     FROM (SELECT * FROM json_to_recordset($1::json) AS w (kind text, key text)
-          ORDER BY kind COLLATE \"C\", key COLLATE \"C\") w
+          ORDER BY key COLLATE \"C\", kind COLLATE \"C\") w
     CROSS JOIN LATERAL (SELECT 1 FROM subjects WHERE kind = w.kind AND key = w.key OFFSET 0 FOR UPDATE) s";
 
 #[derive(Deserialize)]

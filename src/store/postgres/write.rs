@@ -58,7 +58,7 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         text: insert!(
             "subjects",
-            "ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series,
+            "ON CONFLICT (key, kind) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series,
                 unfiled = excluded.unfiled"
         ),
         bind: |written, arguments| bind(written.changes.subjects.values(), arguments),
@@ -67,7 +67,7 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         text: insert!(
             "events",
-            "ON CONFLICT (kind, key, currency, at, number) DO UPDATE SET due_at = excluded.due_at,
+            "ON CONFLICT (key, kind, currency, at, number) DO UPDATE SET due_at = excluded.due_at,
                 released = excluded.released"
         ),
         bind: |written, arguments| bind(written.changes.changed_events(), arguments),
@@ -75,7 +75,7 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         text: insert!(
             "release_nodes",
-            "ON CONFLICT (kind, key, currency, level, block, released) DO UPDATE SET
+            "ON CONFLICT (key, kind, currency, level, block, released) DO UPDATE SET
                 count = release_nodes.count + excluded.count, amount = release_nodes.amount + excluded.amount"
         ),
         bind: |written, arguments| bind(written.changes.release_node_rows(), arguments),

@@ -98,7 +98,7 @@ const SUBJECTS: &str = "
     INSERT INTO subjects (kind, key, last_event_at, series, unfiled)
     SELECT value ->> 'kind', value ->> 'key', value ->> 'last_event_at', value ->> 'series', value ->> 'unfiled'
     FROM jsonb_each($rows) WHERE true
-    ON CONFLICT (kind, key) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series,
+    ON CONFLICT (key, kind) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series,
         unfiled = excluded.unfiled";
 
 const EVENTS: &str = "
@@ -106,14 +106,14 @@ const EVENTS: &str = "
     SELECT value ->> 'kind', value ->> 'key', value ->> 'currency', value ->> 'at', value ->> 'number',
         value ->> 'amount', value ->> 'running', value ->> 'authorization', value ->> 'due_at', value ->> 'released'
     FROM jsonb_each($rows) WHERE true
-    ON CONFLICT (kind, key, currency, at, number) DO UPDATE SET due_at = excluded.due_at, released = excluded.released";
+    ON CONFLICT (key, kind, currency, at, number) DO UPDATE SET due_at = excluded.due_at, released = excluded.released";
 
 const RELEASE_NODES: &str = "
     INSERT INTO release_nodes (kind, key, currency, level, block, released, count, amount)
     SELECT value ->> 'kind', value ->> 'key', value ->> 'currency', value ->> 'level', value ->> 'block',
         value ->> 'released', value ->> 'count', value ->> 'amount'
     FROM jsonb_each($rows) WHERE true
-    ON CONFLICT (kind, key, currency, level, block, released) DO UPDATE SET count = count + excluded.count,
+    ON CONFLICT (key, kind, currency, level, block, released) DO UPDATE SET count = count + excluded.count,
         amount = amount + excluded.amount";
 
 const AUTHORIZATIONS: &str = "

@@ -17,7 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
              FROM (SELECT kind, key, currency, number, at, amount, running,
                        lag(number) OVER earlier AS number_before, lag(at) OVER earlier AS at_before,
                        lag(running) OVER earlier AS running_before
-                   FROM events WINDOW earlier AS (PARTITION BY kind, key, currency ORDER BY at, number))
+                   FROM events WINDOW earlier AS (PARTITION BY key, kind, currency ORDER BY at, number))
              WHERE number <> coalesce(number_before, 0) + 1 OR running <> coalesce(running_before, 0) + amount
              LIMIT 100",
         ),
