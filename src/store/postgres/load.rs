@@ -173,6 +173,7 @@ pub(super) const PARTS: &[Part] = &[
                     AND number = w.number
                 LIMIT 1) e",
     },
+    // Most are counted for their account alone, and are not taken apart.
     Part {
         keys: |wanted| keys(&wanted.authorizations),
         text: "WITH found AS (
@@ -180,7 +181,7 @@ pub(super) const PARTS: &[Part] = &[
                 CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = w::uuid LIMIT 1) a)
             SELECT 'authorization', row_to_json(a)::text FROM found a
             UNION ALL SELECT 'event', row_to_json(e)::text
-            FROM found a
+            FROM (SELECT * FROM found WHERE json_array_length(counted) > 1 OFFSET 0) a
             CROSS JOIN json_to_recordset(a.counted) AS c (kind text, key text, currency text, at bigint, number bigint)
             CROSS JOIN LATERAL (
                 SELECT * FROM events

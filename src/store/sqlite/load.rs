@@ -144,10 +144,12 @@ const EVENT: &str = column!(
         AND e.at = w.value ->> 'at' AND e.number = w.value ->> 'number'"
 );
 
+/// Most are counted for their account alone, and are not taken apart.
 const COUNTED_EVENT: &str = column!(
     "event",
     event_row!(),
-    "FROM json_each(?) w CROSS JOIN authorizations a ON a.id = w.value CROSS JOIN json_each(a.counted) c
+    "FROM json_each(?) w CROSS JOIN authorizations a ON a.id = w.value AND json_array_length(a.counted) > 1
+    CROSS JOIN json_each(a.counted) c
     CROSS JOIN events e
         ON e.kind = c.value ->> 'kind' AND e.key = c.value ->> 'key' AND e.currency = c.value ->> 'currency'
         AND e.at = c.value ->> 'at' AND e.number = c.value ->> 'number'
