@@ -39,7 +39,7 @@ pub struct Arguments {
     /// empty books. 10,000,000 of them take a disk of 50 GB.
     #[arg(long)]
     pub stored: Option<usize>,
-    /// Has the product audit what was stored.
+    /// Has the product audit what was stored, and what was added to it, at the end.
     #[arg(long)]
     pub audit: bool,
     /// What is measured; everything where none is named.

@@ -57,6 +57,7 @@ CREATE INDEX accounts_by_person ON accounts (person);
 CREATE INDEX accounts_by_age ON accounts (created_at, id);
 
 -- The key comes before its kind: most comparisons in a tree then end at the first column.
+-- What every call reads and writes whole is json, which is not taken apart.
 -- Half of each page is left free: every call writes its subject's row anew, and on the same page that changes no index.
 CREATE TABLE subjects (
     kind          text COLLATE "C" NOT NULL,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use vna_partner::clock;
-use vna_partner::decide::{Changes, DueRange, UnusedKey, Wanted};
+use vna_partner::decide::{Changes, DueRange, Lock, UnusedKey, Wanted};
 use vna_partner::domain::subject::Earliest;
 use vna_partner::domain::{
     AccountId, AuthorizationState, CreditState, Currency, DecisionKind, SeriesKey, Status, SubjectKey, SubjectKind,
@@ -355,6 +355,21 @@ async fn what_is_forgotten_is_older_than_asked() {
     books.store.forget_before(Timestamp(100), 10).await.unwrap();
     assert!(books.store.enrolment("aa").await.unwrap().is_none());
     assert!(!books.has_batch(id("ba01")).await);
+}
+
+#[tokio::test]
+async fn what_is_read_under_a_lock_was_committed_last_however_early_the_transaction_began() {
+    let books = sound_books().await;
+    let account = SubjectKey::new(SubjectKind::Account, "4000");
+    let mut batch = books.store.begin().await.unwrap();
+    books.run("UPDATE subjects SET last_event_at = 101 WHERE kind = 'account'").await;
+    let with_the_lock = batch.lock(&[Lock::from(&account)].into()).await.unwrap().subjects;
+    let loaded = batch.load(&Wanted { subjects: [account].into(), ..Wanted::default() }).await.unwrap().subjects;
+    assert_eq!(with_the_lock.len(), usize::from(!books.is_sqlite()), "nobody else can write to SQLite");
+    for subject in with_the_lock.iter().chain(&loaded) {
+        assert_eq!((subject.last_event_at, &subject.series), (Timestamp(101), &loaded[0].series));
+    }
+    batch.roll_back().await;
 }
 
 #[tokio::test]
