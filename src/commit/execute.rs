@@ -171,14 +171,11 @@ async fn lock(batch: &mut dyn Batch, mut state: State) -> Result<State, StoreErr
     if wanted.is_empty() {
         return Ok(state);
     }
-    let mut answer = batch.lock(&wanted).await?;
-    let mut subjects = std::mem::take(&mut answer.subjects);
-    let absent = state.locked(answer);
+    let (mut subjects, absent) = state.locked(batch.lock(&wanted).await?);
     if !absent.is_empty() {
         batch.make_locks(&absent).await?;
-        let mut answer = batch.lock(&absent).await?;
-        subjects.append(&mut answer.subjects);
-        state.locked(answer);
+        let (made, _) = state.locked(batch.lock(&absent).await?);
+        subjects.extend(made);
     }
     Ok(state.read_again(subjects))
 }

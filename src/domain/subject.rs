@@ -178,7 +178,8 @@ impl Series {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {
     pub count: i64,
-    /// None of them is earlier, or due earlier. It is exact when the first of them falls due and what is left is looked at.
+    /// None of them is earlier, or due earlier. When the first falls due, what is left is looked at: the time is then exact,
+    /// and the deadline the earliest of all events since that time, used up or not.
     #[serde(flatten)]
     pub since: Earliest,
 }

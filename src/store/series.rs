@@ -39,6 +39,15 @@ pub(super) use released_after;
 /// Its block sizes are written out in [`released_after`].
 const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4);
 
+/// Whether an event `e` that has a deadline waits.
+macro_rules! waits {
+    () => {
+        "(e.kind <> 'account' OR (SELECT state FROM authorizations WHERE id = e.\"authorization\") = 'Open')"
+    };
+}
+
+pub(super) use waits;
+
 /// Subjects that have something due at or before `$1`, at most `$2` of each sort, the longest overdue first. Both sorts
 /// are cut before they are mixed: after a day without a server there may be millions.
 macro_rules! overdue {

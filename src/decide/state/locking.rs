@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Missing, State};
 use crate::decide::lock::{Lock, Locked, PutBack};
-use crate::domain::Subject;
+use crate::decide::wanted::{Loaded, Wanted};
 use crate::domain::person::DirectoryKey;
+use crate::domain::{Subject, SubjectKey};
 
 /// What the batch may decide about.
 #[derive(Debug, Default)]
@@ -55,27 +56,24 @@ impl State {
         needed.chain(hinted.filter(|lock| is_open(lock) && !locks.absent.contains(lock))).collect()
     }
 
-    /// Takes in the store's answer; what a command needs and the store has no row for.
-    pub fn locked(&mut self, answer: Locked) -> BTreeSet<Lock> {
+    /// Takes in the store's answer; the rows that came with it, and what a command needs and the store has no row for.
+    pub fn locked(&mut self, answer: Locked) -> (Vec<Subject>, BTreeSet<Lock>) {
         self.locks.granted.extend(answer.granted);
         self.locks.held.extend(answer.held.into_iter().map(|lock| (lock, 0)));
         let needed = answer.absent.intersection(&self.wanted.locks).cloned().collect();
         self.locks.absent.extend(answer.absent);
-        needed
+        (answer.subjects, needed)
     }
 
     /// Forgets all that was read, to read it again under the locks that the batch has by now: until then others could
     /// write it. `subjects` were read with the locks.
     pub fn read_again(self, subjects: Vec<Subject>) -> Self {
-        let mut wanted = self.wanted;
-        wanted.add(self.known);
-        let mut state = Self { horizon: self.horizon, locks: self.locks, ..Self::default() };
-        for subject in subjects {
-            wanted.subjects.remove(&subject.key);
-            state.known.subjects.insert(subject.key.clone());
-            state.subjects.insert(subject.key.clone(), subject);
-        }
-        Self { wanted, ..state }
+        let mut state = Self { horizon: self.horizon, locks: self.locks, wanted: self.wanted, ..Self::default() };
+        state.wanted.add(self.known);
+        let read: BTreeSet<SubjectKey> = subjects.iter().map(|subject| subject.key.clone()).collect();
+        state.wanted.subjects.retain(|key| !read.contains(key));
+        state.absorb(Wanted { subjects: read, ..Wanted::default() }, Loaded { subjects, ..Loaded::default() });
+        state
     }
 
     /// Begins the command at `place`, unless it was put back: then what it waits behind.

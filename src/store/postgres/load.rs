@@ -9,7 +9,7 @@ use super::store_error;
 use crate::decide::{CANDIDATES, Loaded, PREFIX_EVENTS, Wanted};
 use crate::store::StoreError;
 use crate::store::rows::{Rows, take_in, wanted_due};
-use crate::store::series::released_after;
+use crate::store::series::{released_after, waits};
 
 /// What is found by one kind of key; `$0` stands for the keys.
 pub(super) struct Part {
@@ -54,13 +54,6 @@ macro_rules! open {
             $fits,
             " LIMIT 512) a"
         )
-    };
-}
-
-/// Whether an event `e` that has a deadline waits.
-macro_rules! waits {
-    () => {
-        "(kind <> 'account' OR (SELECT state FROM authorizations WHERE id = e.\"authorization\") = 'Open')"
     };
 }
 

@@ -14,7 +14,7 @@ use super::text::Text;
 use crate::decide::{CANDIDATES, Loaded, PREFIX_EVENTS, Wanted};
 use crate::store::StoreError;
 use crate::store::rows::{Rows, take_in, wanted_due};
-use crate::store::series::released_after;
+use crate::store::series::{released_after, waits};
 
 // Each takes its keys as one JSON array. Keys that are objects are read by `jsonb_each`: `json_each` would write each out
 // as text, to be parsed again for every `->>`. `CROSS JOIN` keeps SQLite from ever trying to scan the table and look for
@@ -100,13 +100,6 @@ const SUBJECT: &str = column!(
         'unfiled', json(s.unfiled))",
     "FROM jsonb_each(?) w CROSS JOIN subjects s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'"
 );
-
-/// Whether an event `e` that has a deadline waits.
-macro_rules! waits {
-    () => {
-        "(e.kind <> 'account' OR (SELECT state FROM authorizations WHERE id = e.authorization) = 'Open')"
-    };
-}
 
 const DUE_EVENT: &str = column!(
     "event",
