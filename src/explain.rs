@@ -83,7 +83,7 @@ fn asked(text: &mut String, decision: &Decision) {
     }
     line(text, format_args!("  received  {}", decision.received_at));
     if decision.at != decision.received_at {
-        line(text, format_args!("  dated     {} (never before the last event of its subjects)", decision.at));
+        line(text, format_args!("  dated     {} (always after the last event of its subjects)", decision.at));
     }
     for zone in zones(decision) {
         if let Some(there) = in_zone(decision.at, zone) {

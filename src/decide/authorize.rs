@@ -226,7 +226,7 @@ fn check_account(account: &Account, currency: Option<Currency>) -> Result<(), Wr
     }
 }
 
-/// A refusal by the first enforcing rule that gave this reason.
+/// A refusal by the first rule that refuses and is enforced, which gave `reason`.
 pub fn refused_by_rule(reason: Reason, findings: &[RuleFinding]) -> WrongField {
     let rule = findings
         .iter()

@@ -112,6 +112,10 @@ pub fn find_persons(
     let locked = state.lock_directory(&keys);
     let found = state.persons_found_by(&keys)?;
     locked?;
+    // Two calls may name one person by different keys.
+    for other in found.iter().filter(|other| other.is_same(person, documents)) {
+        state.lock_directory(&other.keys)?;
+    }
     if found.iter().any(|other| other.contradicts(person, documents)) {
         return Ok(Err("a document's number is known under another birth date"));
     }

@@ -108,7 +108,7 @@ fn after_an_unreferenced_credit(
         let now = subjects::enter(state, &subjects, asked.received_at)?;
         let money = Money::new(named.amount, account.currency);
         let matches = Matches::find(context, state, &account.id, money, rate, now)?;
-        let was_open = |found: &&Authorization| unreferenced::precedes(found, earlier) && earlier.at < found.expires_at;
+        let was_open = |found: &&Authorization| found.at < earlier.at && earlier.at < found.expires_at;
         if let Some(other) = matches.in_order().find(was_open) {
             let needed = subjects_of(context, account, other);
             if !needed.is_subset(&subjects) {

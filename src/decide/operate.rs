@@ -242,7 +242,7 @@ impl Desk<'_> {
             let money = Money::new(call.amount, call.currency);
             let matches = Matches::find(self.context, state, &account.id, money, call.exchange_rate, now)?;
             // What was opened since the call cannot be what it was for.
-            let was_there = |found: &&Authorization| (found.at, found.id) < (call.at, call.id);
+            let was_there = |found: &&Authorization| found.at < call.at;
             let Some(matched) = matches.in_order().find(was_there) else {
                 return conflict("no unused authorization matches");
             };

@@ -12,10 +12,10 @@ use crate::domain::{
 };
 use crate::rules::{Case, Counters, Judgement};
 
-/// Dates a command on the subjects it names: never before the last event of any of them. What has become due there by
+/// Dates a command on the subjects it names: always after the last event of any of them. What has become due there by
 /// then is given back first.
 pub fn enter(state: &mut State, subjects: &BTreeSet<SubjectKey>, received_at: Timestamp) -> Result<Timestamp, Missing> {
-    let now = state.last_event(subjects, received_at)?;
+    let now = state.event_time(subjects, received_at)?;
     let mut complete = true;
     for subject in subjects {
         complete &= expire(state, subject, now).is_ok();

@@ -146,12 +146,6 @@ impl Matches {
     /// Expired ones since whose opening no equal unreferenced credit was made: such a credit may have been theirs.
     fn expired_before_no<'a>(&'a self, credits: &'a [Credit]) -> impl Iterator<Item = &'a Authorization> {
         let made = || credits.iter().filter(|credit| credit.state != CreditState::Refused);
-        self.expired().filter(move |found| !made().any(|credit| precedes(found, credit)))
+        self.expired().filter(move |found| !made().any(|credit| found.at < credit.at))
     }
-}
-
-/// Whether `authorization` was opened before `credit` was made. Of what happened at one moment, identifiers tell the
-/// order.
-pub fn precedes(authorization: &Authorization, credit: &Credit) -> bool {
-    (authorization.at, authorization.id) < (credit.at, credit.id)
 }

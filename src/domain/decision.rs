@@ -44,7 +44,7 @@ pub struct Decision {
     pub id: TrackingId,
     pub kind: DecisionKind,
     pub account: Option<AccountId>,
-    /// Event time: the receive time, but never before the last event of a subject it names.
+    /// Event time: the receive time, but always after the last event of every subject it names.
     pub at: Timestamp,
     pub received_at: Timestamp,
     pub approved: bool,

@@ -62,7 +62,7 @@ impl fmt::Debug for SubjectKey {
 pub struct Subject {
     #[serde(flatten)]
     pub key: SubjectKey,
-    /// No command on this subject is ever dated before this (design: time enters once).
+    /// Every command on this subject is dated after this (docs/adr/0017).
     pub last_event_at: Timestamp,
     /// The heads of its series.
     pub series: BTreeMap<Currency, Series>,

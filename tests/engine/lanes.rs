@@ -3,7 +3,7 @@
 use vna_partner::commit::SubmitError;
 use vna_partner::domain::AccountId;
 
-use crate::bench::{authorize, request, second};
+use crate::bench::{authorize, request, second, seed};
 use crate::troubled::Trouble;
 use crate::{ACCOUNT, Bank, SENDER, an_authorization, authorized};
 
@@ -52,6 +52,27 @@ async fn whoever_waits_for_a_second_lock_holds_up_the_first_one_for_later_ones_o
     bank.store.set(Trouble::None);
     assert!(authorized(&held.await.unwrap()));
     assert!(!authorized(&later.await.unwrap()), "the sender's two were used by those before");
+    bank.close().await;
+}
+
+#[tokio::test]
+async fn what_a_command_names_that_must_wait_is_free_for_those_before_it() {
+    let by_receiver =
+        "[[rules]]\nid = 'two'\ntype = 'velocity'\nmax = 2\nwindow = { rolling = '24h' }\nper = 'receiver'";
+    let bank = Bank::open(by_receiver).await;
+    bank.bench.one(request(second(0), seed("C", "+525555123457"))).await;
+    bank.store.set(Trouble::Holds(AccountId::new("C")));
+    let gate = bank.store.hold().await;
+    let first = bank.hand_in(an_authorization()).await;
+    bank.store.one_begins().await;
+    let before = bank.hand_in(request(second(1), authorize("B", 100, SENDER))).await;
+    let held = bank.hand_in(request(second(1), authorize("C", 100, SENDER))).await;
+    drop(gate);
+    assert!(authorized(&first.await.unwrap()));
+    assert!(authorized(&before.await.unwrap()), "B and C have one holder");
+    assert!(bank.store.loads() < 10, "{} loads", bank.store.loads());
+    bank.store.set(Trouble::None);
+    assert!(authorized(&held.await.unwrap()));
     bank.close().await;
 }
 

@@ -8,6 +8,7 @@ mod bench;
 mod failures;
 mod lanes;
 mod loading;
+mod order;
 mod queue;
 mod rows_held;
 mod sweeping;

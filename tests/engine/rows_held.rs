@@ -1,8 +1,14 @@
 //! A row that another client of the database holds: what waits for it keeps its order, and what does not goes on.
 
+use rust_decimal::Decimal;
 use sqlx::{Connection, Executor, PgConnection};
+use vna_partner::clock;
+use vna_partner::commit::{ExecuteError, execute};
+use vna_partner::decide::command::{CreateAccountCall, Field};
+use vna_partner::decide::{Changes, Command, Outcome};
+use vna_partner::domain::{AccountId, Document, DocumentType, JsonNumber};
 
-use crate::bench::{authorize, request, second};
+use crate::bench::{authorize, currency, person, request, second};
 use crate::{Bank, SENDER, an_authorization, authorized};
 
 const ELEVEN_A_DAY: &str = "[[rules]]
@@ -48,5 +54,50 @@ async fn commands_of_a_held_account_keep_their_order_and_later_ones_do_not_overt
     for answer in later {
         assert!(!authorized(&answer.await.unwrap()));
     }
+    bank.close().await;
+}
+
+/// Opens an account for a person of one name and birth date, known by one passport.
+fn create_account(currency_code: &str, phone: &str, with_passport: bool) -> Command {
+    let passport = Document { document_type: DocumentType::Passport, number: "G12345678".to_owned() };
+    Command::CreateAccount(CreateAccountCall {
+        person: Field::Given(person(phone)),
+        documents: Field::Given(with_passport.then_some(passport).into_iter().collect()),
+        amount: Field::Given(JsonNumber::parse("100.00").unwrap()),
+        currency: Field::Given(currency(currency_code)),
+        exchange_rate: Field::Given(Decimal::ONE),
+    })
+}
+
+#[track_caller]
+fn opened(outcome: &Outcome) -> Option<AccountId> {
+    match outcome {
+        Outcome::Account(answer) => answer.account.clone(),
+        other => panic!("no answer to CreateAccount: {other:?}"),
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a Postgres; scripts/test runs it on one"]
+async fn two_calls_that_know_one_person_by_different_phones_open_one_account() {
+    let bank = Bank::open("rules = []").await;
+    let (store, context) = (&bank.bench.store, &bank.bench.context);
+    let (home, work) = ("+525555000001", "+525555000002");
+    for phone in [home, work] {
+        bank.bench.one(request(second(1), create_account("USD", phone, true))).await;
+    }
+    let at_home = request(second(2), create_account("MXN", home, false));
+    let at_work = request(second(2), create_account("MXN", work, false));
+
+    let (mut one, mut beside) = (store.begin().await.unwrap(), store.begin().await.unwrap());
+    let first = execute(&mut *one, context, std::slice::from_ref(&at_home)).await.unwrap();
+    let too_early = execute(&mut *beside, context, std::slice::from_ref(&at_work)).await;
+    assert!(matches!(too_early, Err(ExecuteError::Held { .. })), "{too_early:?}");
+    beside.roll_back().await;
+    one.commit(&Changes::default(), clock::fresh_id(), second(2)).await.unwrap();
+
+    let later = bank.bench.one(at_work).await;
+    assert!(opened(&later).is_some());
+    assert_eq!(opened(&later), opened(&first.outcomes[0]));
     bank.close().await;
 }

@@ -155,9 +155,10 @@ async fn an_ambiguous_call_without_an_open_match_cannot_be_credited() {
 
 #[tokio::test]
 async fn a_decision_shows_each_rule_with_its_window_count_limit_and_rest() {
-    let server = Server::with().rules(ONE_A_DAY).start().await;
+    let mut server = Server::with().rules(ONE_A_DAY).start().await;
     server.open(account(ANA)).await;
     server.leap().authorize(authorization().to(ANA)).await.authorized();
+    server.advance("1h");
     let refused = server.leap().authorize(authorization().to(ANA).amount("55.5")).await.not_authorized("ByVelocity");
     let decision = server.operator().decision(&refused).await;
     assert_eq!((&decision["approved"], &decision["reason"]), (&json!(false), &json!("ByVelocity")));
@@ -165,8 +166,8 @@ async fn a_decision_shows_each_rule_with_its_window_count_limit_and_rest() {
     let rule = &decision["rules"][0];
     assert_eq!((&rule["rule"], &rule["verdict"]), (&json!("one-a-day"), &json!("Refused")));
     assert_eq!((&rule["counted"], &rule["limit"], &rule["left"]), (&json!(1), &json!(1), &json!(0)));
-    assert_eq!(rule["window"]["from"], "2026-03-09T18:00:00.000000Z");
-    assert_eq!(rule["window"]["to"], "2026-03-10T18:00:00.000000Z");
+    assert_eq!(rule["window"]["from"], "2026-03-09T19:00:00.000000Z");
+    assert_eq!(rule["window"]["to"], "2026-03-10T19:00:00.000000Z");
     assert_eq!(decision["request"]["Amount"], json!(55.5));
 }
 

@@ -79,6 +79,7 @@ async fn a_shorter_deadline_set_later_does_not_wait_for_a_longer_one_set_before(
     let server = with_deadline("3h").with_ana().await;
     server.authorized().await;
     let mut server = server.restart_with(with_deadline("1h")).await;
+    server.advance("1s");
     server.authorized().await;
     refused(&server, "ByVelocity").await;
     server.advance("1h");
@@ -229,27 +230,27 @@ async fn a_decision_tells_a_calendar_windows_bounds_in_its_zone() {
 }
 
 #[tokio::test]
-async fn a_clock_turned_back_frees_no_limit_and_dates_nothing_before_the_last_event() {
+async fn a_clock_turned_back_frees_no_limit_and_everything_is_dated_after_the_last_event() {
     let mut server = with_rules(&velocity(1, "")).await;
     server.credited().await;
     server.advance_by(Span(-1_000_000));
     let last = server.leap().authorize(authorization().to(ANA)).await.not_authorized("ByVelocity");
     let decision = server.operator().decision(&last).await;
-    assert_eq!(decision["at"], "2026-03-10T18:00:00.000000Z");
+    assert_eq!(decision["at"], "2026-03-10T18:00:00.000002Z", "the third on this account");
     assert_eq!(decision["receivedAt"], "2026-03-10T17:59:59.000000Z");
 }
 
 #[tokio::test]
-async fn a_refused_credit_or_reversal_is_not_dated_before_the_last_event_either() {
+async fn a_refused_credit_or_reversal_is_dated_after_the_last_event_as_well() {
     let mut server = Server::start().await;
     server.authorized().await;
     server.advance_by(Span(-1_500_000));
     let unknown = "01a1fcc3-6f82-73c9-858d-b155c11e5f97";
     let refused = server.leap().credit(credit(ANA, unknown)).await.not_credited("InvalidReferenceId");
-    assert_eq!(server.operator().decision(&refused).await["at"], "2026-03-10T18:00:00.000000Z");
+    assert_eq!(server.operator().decision(&refused).await["at"], "2026-03-10T18:00:00.000001Z");
     let refused = server.leap().reverse(reversal(ANA, unknown)).await;
     let refused = refused["TrackingIdentifier"].as_str().unwrap();
-    assert_eq!(server.operator().decision(refused).await["at"], "2026-03-10T18:00:00.000000Z");
+    assert_eq!(server.operator().decision(refused).await["at"], "2026-03-10T18:00:00.000002Z");
 }
 
 #[tokio::test]

@@ -196,7 +196,7 @@ async fn a_refused_credit_is_not_reversed_and_no_credit() {
 #[tokio::test]
 async fn a_credit_is_late_from_the_deadline_on() {
     let mut server = short().policy("late_credit", "refuse").with_ana().await;
-    let (just_right, too_late) = (server.authorized().await, server.authorized().await);
+    let (too_late, just_right) = (server.authorized().await, server.authorized().await);
     server.advance("3599s");
     server.leap().credit(credit(ANA, &just_right)).await.done();
     server.advance("1s");
@@ -280,10 +280,11 @@ async fn longer_ago_than_the_late_credit_window_is_as_refuse() {
     for late_credit in ["recheck", "accept"] {
         let setup = short().policy("late_credit", late_credit).policy("late_credit_window", "2h");
         let mut server = setup.with_ana().await;
-        let (in_time, too_late) = (server.authorized().await, server.authorized().await);
+        let too_late = server.authorized().await;
+        server.advance("1s");
+        let in_time = server.authorized().await;
         server.advance("3h");
         server.leap().credit(credit(ANA, &in_time)).await.done();
-        server.advance_by(vna_partner::domain::Span(1));
         server.leap().credit(credit(ANA, &too_late)).await.not_credited("NotPreviouslyValidated");
         assert_eq!(state_of(&server, &too_late).await, "CreditRefused");
     }

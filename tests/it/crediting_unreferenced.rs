@@ -152,6 +152,7 @@ async fn after_the_window_it_is_another_remittance() {
     let mut server = Server::with().policy("unreferenced_retry_window", "5m").with_ana().await;
     server.authorized().await;
     server.authorized().await;
+    server.advance("1s");
     let first = call(&server).await.done();
     server.advance("5m");
     assert_eq!(call(&server).await.done(), first);
@@ -343,7 +344,7 @@ async fn an_expired_match_is_left_to_an_operator_where_an_equal_credit_came_afte
     let (used, expired) = (server.authorized().await, server.authorized().await);
     call(&server).await.done();
     assert_eq!(state_of(&server, &used).await, "Credited");
-    server.advance("1h");
+    server.advance("61m");
     let refused = call(&server).await.not_credited("NotPreviouslyValidated");
     let listed = waiting(&server).await;
     assert_eq!((&listed[0]["trackingIdentifier"], &listed[0]["answeredWith"]), (&json!(refused), &Value::Null));

@@ -8,13 +8,18 @@ use crate::decide::lock::Lock;
 use crate::decide::wanted::{DueRange, PrefixEnd, PrefixEvent, PrefixKey};
 use crate::domain::subject::{Earliest, Open, Released, tree};
 use crate::domain::{
-    AuthorizationState, Counted, Currency, Event, EventRef, Prefix, ReleaseKind, Series, SeriesKey, Subject,
+    AuthorizationState, Counted, Currency, Event, EventRef, Prefix, ReleaseKind, Series, SeriesKey, Span, Subject,
     SubjectKey, SubjectKind, Tally, Timestamp, WindowStart,
 };
 
 impl State {
-    /// The latest moment that any of `subjects` has seen; `None` where none was ever named.
-    pub fn last_event(
+    /// When a command on `subjects` that was received at `received_at` happens: then, but always after the last event of
+    /// any of them, so that the order of times is the order of commits, whatever the clocks of several servers show. Locks
+    /// them first.
+    ///
+    /// # Errors
+    /// [`Missing`] where one is not loaded or not locked.
+    pub fn event_time(
         &mut self,
         subjects: &BTreeSet<SubjectKey>,
         received_at: Timestamp,
@@ -26,14 +31,19 @@ impl State {
             return Err(Missing);
         }
         locked?;
-        let seen = subjects.iter().filter_map(|key| self.subject(key)).map(|subject| subject.last_event_at);
-        Ok(seen.max().unwrap_or(received_at).max(received_at))
+        let earliest = |subject: &Subject| match self.dated.contains(&subject.key) {
+            true => subject.last_event_at,
+            false => subject.last_event_at.plus(Span(1)),
+        };
+        let subjects = subjects.iter().filter_map(|key| self.subject(key));
+        Ok(subjects.map(earliest).max().unwrap_or(received_at).max(received_at))
     }
 
-    /// Dates every one of `subjects`: nothing on them happens before `now` any more.
+    /// Dates every one of `subjects`: whatever else happens on them happens after `now`.
     pub fn touch(&mut self, subjects: &BTreeSet<SubjectKey>, now: Timestamp) {
         for key in subjects {
             self.changed_subject(key).last_event_at = now;
+            self.dated.insert(key.clone());
         }
     }
 

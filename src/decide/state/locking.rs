@@ -50,7 +50,9 @@ impl State {
             return BTreeSet::new();
         }
         let locks = &self.locks;
-        let is_open = |lock: &Lock| !locks.granted.contains(lock) && !locks.held.contains_key(lock);
+        // What is out of reach from some command on is free for those before it.
+        let is_out_of_reach = |lock: &Lock| locks.held.get(lock).is_some_and(|first| *first == 0);
+        let is_open = |lock: &Lock| !locks.granted.contains(lock) && !is_out_of_reach(lock);
         let needed = self.wanted.locks.iter().filter(|lock| is_open(lock)).cloned();
         let hinted = self.wanted.subjects.iter().map(Lock::from);
         needed.chain(hinted.filter(|lock| is_open(lock) && !locks.absent.contains(lock))).collect()
@@ -85,6 +87,7 @@ impl State {
         locks.command = place;
         locks.named.clear();
         locks.blocked = false;
+        self.dated.clear();
         Ok(())
     }
 

@@ -61,6 +61,8 @@ pub struct State {
     known: Wanted,
     wanted: Wanted,
     locks: Locks,
+    /// What the command that is being decided has dated itself.
+    dated: BTreeSet<SubjectKey>,
     accounts: HashMap<AccountId, Account>,
     persons: HashMap<PersonId, Person>,
     found_by: HashMap<DirectoryKey, BTreeSet<PersonId>>,
