@@ -107,7 +107,7 @@ pub enum DocumentType {
 }
 
 impl DocumentType {
-    /// Every type with its name and number (contract.md, CreateAccount).
+    /// Every type with its name and its number in .NET (openapi/vna.yaml).
     pub const ALL: [(Self, &'static str, i64); 8] = [
         (Self::Passport, "Passport", 1),
         (Self::StateId, "StateId", 3),

@@ -1,6 +1,6 @@
 //! `X-Signature`, and the only way to a signed body.
 //!
-//! The signature is the hexadecimal HMAC-SHA256 of the body's bytes as received (contract, Transport and signature).
+//! The signature is the hexadecimal HMAC-SHA256 of the body's bytes as received (contract, Transport).
 //! [`SignedBody`] can only be made here, after the check and before anything is parsed, so a handler that has one
 //! cannot have skipped it.
 
