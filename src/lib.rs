@@ -7,6 +7,8 @@
 //! - [`rules`]: judgement, which remittances the limits allow
 //! - [`config`]: the settings, read in one place
 //! - [`decide`]: the verbs, pure functions from state and command to outcome and changes
+//! - [`clock`]: where time and identifiers enter
+//! - [`telemetry`]: the log, and the metrics' names
 //! - [`store`]: load these keys, commit these changes; and what people read
 //! - [`commit`]: the queue, the batch, the one commit
 //! - [`peers`]: which other servers work on the database, and whether they decide alike

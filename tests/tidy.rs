@@ -42,7 +42,7 @@ fn each_layer_uses_only_those_below_it() {
         };
         line.code.split("crate::").skip(1).any(|used| {
             let module: String = used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            !module.is_empty() && !allowed.contains(&module.as_str())
+            !allowed.contains(&module.as_str())
         })
     }));
 }
@@ -84,6 +84,21 @@ fn error_statuses_are_given_in_one_file() {
             && line.path != "src/http/error.rs"
             && (gives_status("StatusCode::", &["OK", "CREATED"])
                 || gives_status("HttpResponse::", &["Ok", "Created", "build", "new"]))
+    }));
+}
+
+#[test]
+fn tests_stand_at_a_files_foot() {
+    let items =
+        ["pub", "use ", "fn ", "async ", "const ", "static ", "struct ", "enum ", "trait ", "impl", "macro_rules!"];
+    offend_nothing(rust_files(&["src"]).flat_map(|(path, text)| {
+        let below: Vec<String> = text
+            .lines()
+            .skip(production_lines(&text))
+            .filter(|line| items.iter().any(|item| line.starts_with(item)))
+            .map(|line| format!("{path}: {line} stands below the tests"))
+            .collect();
+        below
     }));
 }
 
@@ -206,12 +221,19 @@ fn code_lines() -> impl Iterator<Item = CodeLine> {
     rust_files(&["src"]).flat_map(|(path, text)| {
         let lines: Vec<CodeLine> = text
             .lines()
-            .take_while(|line| *line != "#[cfg(test)]")
+            .take(production_lines(&text))
             .enumerate()
             .map(|(index, line)| CodeLine { path: path.clone(), number: index + 1, code: without_comment(line) })
             .collect();
         lines
     })
+}
+
+/// How many lines stand above the modules of tests.
+fn production_lines(text: &str) -> usize {
+    let lines: Vec<&str> = text.lines().collect();
+    let foot = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "));
+    foot.unwrap_or(lines.len())
 }
 
 /// Cuts at `//` unless it stands in a URL.
@@ -226,12 +248,12 @@ fn rust_files(folders: &[&str]) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// Paths below the repository's root, sorted; a folder that is not there has no files.
+/// Paths below the repository's root, sorted.
 fn files(folders: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     while let Some(folder) = waiting.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
             let path = entry.expect("a folder can be listed").path();
             if path.is_dir() {
                 waiting.push(path);

@@ -69,13 +69,13 @@ A person's second account in one currency needs --account: it is opened only on 
         #[arg(long, value_parser = arguments::new_account_id)]
         account: Option<AccountId>,
         /// Tier, which rules may tell apart [default: standard]
-        #[arg(long, value_parser = arguments::words)]
+        #[arg(long, value_parser = arguments::tier)]
         tier: Option<String>,
         /// What the sender sees [default: prefix and last four digits]
         #[arg(long, value_parser = arguments::display_name)]
         display_name: Option<String>,
         /// Why; recorded with who and when
-        #[arg(long, value_name = "TEXT", value_parser = arguments::words)]
+        #[arg(long, value_name = "TEXT", value_parser = arguments::note)]
         reason: Option<String>,
         #[command(flatten)]
         form: Form,
@@ -91,7 +91,7 @@ A person's second account in one currency needs --account: it is opened only on 
         #[command(flatten)]
         why: Why,
         /// The court's or authority's number of the case
-        #[arg(long, value_name = "TEXT", value_parser = arguments::words)]
+        #[arg(long, value_name = "TEXT", value_parser = arguments::note)]
         case_number: Option<String>,
         /// When to look at it again, as 2026-11-30
         #[arg(long, value_name = "DATE", value_parser = arguments::date)]
@@ -125,7 +125,7 @@ A person's second account in one currency needs --account: it is opened only on 
         #[arg(value_name = "ACCOUNT", value_parser = arguments::account_id)]
         account: AccountId,
         /// The new tier
-        #[arg(value_parser = arguments::words)]
+        #[arg(value_parser = arguments::tier)]
         tier: String,
         #[command(flatten)]
         why: Why,
@@ -240,7 +240,7 @@ fn show(answer: OperationAnswer, form: Form) -> Result<(), Failure> {
         OperationAnswer::Debited { entry, money, account } => {
             shown::one(&DebitView::new(entry, money, &account), form.json)
         }
-        _ => Err(Failure::refused("the engine gave another command's answer")),
+        _ => Err(Failure::another_answer()),
     }
 }
 

@@ -62,7 +62,7 @@ async fn carry_out(command: AmbiguousCommand, desk: &Desk) -> Result<(), Failure
                 OperationAnswer::Credited { ambiguous, credit } => {
                     shown::one(&CreditedView::new(&ambiguous, &credit), form.json)
                 }
-                _ => Err(Failure::refused("the engine gave another command's answer")),
+                _ => Err(Failure::another_answer()),
             }
         }
     }

@@ -1,11 +1,9 @@
 //! Arguments that several commands take, each read once and checked here.
 
-use std::str::FromStr;
-
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use uuid::Uuid;
 
-use crate::domain::account::is_display_name;
+use crate::domain::account::{LONGEST_NOTE, LONGEST_TIER, is_display_name};
+use crate::domain::time::parse_date;
 use crate::domain::{AccountId, Currency, JsonNumber, TrackingId};
 use crate::http::wire::fields::LONGEST_IDENTIFIER;
 use crate::store::Page;
@@ -41,7 +39,7 @@ pub struct Form {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Why {
     /// Why; recorded with who and when
-    #[arg(long, value_name = "TEXT", value_parser = words)]
+    #[arg(long, value_name = "TEXT", value_parser = note)]
     pub reason: String,
 }
 
@@ -52,6 +50,19 @@ pub fn words(text: &str) -> Result<String, String> {
         text if text.chars().any(char::is_control) => Err("it holds a control character".to_owned()),
         text => Ok(text.to_owned()),
     }
+}
+
+/// A reason or a case number.
+pub fn note(text: &str) -> Result<String, String> {
+    words(text).and_then(|text| at_most(LONGEST_NOTE, text))
+}
+
+pub fn tier(text: &str) -> Result<String, String> {
+    words(text).and_then(|text| at_most(LONGEST_TIER, text))
+}
+
+fn at_most(characters: usize, text: String) -> Result<String, String> {
+    if text.chars().count() <= characters { Ok(text) } else { Err(format!("it has more than {characters} characters")) }
 }
 
 pub fn account_id(text: &str) -> Result<AccountId, String> {
@@ -68,9 +79,8 @@ pub fn new_account_id(text: &str) -> Result<AccountId, String> {
 }
 
 pub fn tracking_id(text: &str) -> Result<TrackingId, String> {
-    Uuid::from_str(text.trim())
-        .map(TrackingId)
-        .map_err(|_| "a TrackingIdentifier looks like 019a9f3e-5c1b-7d4e-9b7a-3f2a8c6d1e50".to_owned())
+    TrackingId::parse(text)
+        .ok_or_else(|| "a TrackingIdentifier looks like 019a9f3e-5c1b-7d4e-9b7a-3f2a8c6d1e50".to_owned())
 }
 
 pub fn currency(text: &str) -> Result<Currency, String> {
@@ -100,11 +110,7 @@ pub fn display_name(text: &str) -> Result<String, String> {
 }
 
 pub fn date(text: &str) -> Result<String, String> {
-    chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .ok()
-        .filter(|_| text.len() == 10)
-        .map(|_| text.to_owned())
-        .ok_or_else(|| "write a date as 2026-11-30".to_owned())
+    parse_date(text).map(|_| text.to_owned()).ok_or_else(|| "write a date as 2026-11-30".to_owned())
 }
 
 /// One of a fixed list of names.

@@ -43,13 +43,13 @@ pub fn json_of(checks: &[AuditCheck]) -> Vec<serde_json::Value> {
 }
 
 pub fn is_clean(checks: &[AuditCheck]) -> bool {
-    checks.iter().all(|check| check.offenders.is_empty())
+    checks.iter().all(AuditCheck::holds)
 }
 
 /// The checks, and whether the books are sound.
 pub fn text(checks: &[AuditCheck]) -> String {
     let mut text = lines(checks);
-    let wrong = checks.iter().filter(|check| !check.offenders.is_empty()).count();
+    let wrong = checks.iter().filter(|check| !check.holds()).count();
     // Writing to a String cannot fail.
     _ = match wrong {
         0 => writeln!(text, "The books are sound: {}.", terminal::counted(checks.len(), "check")),

@@ -91,7 +91,7 @@ async fn carry_out(command: AuthorizationCommand, desk: &Desk) -> Result<(), Fai
                 OperationAnswer::Voided(authorization) => {
                     shown::one(&AuthorizationView::from(&authorization), form.json)
                 }
-                _ => Err(Failure::refused("the engine gave another command's answer")),
+                _ => Err(Failure::another_answer()),
             }
         }
     }

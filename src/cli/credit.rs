@@ -79,7 +79,7 @@ async fn carry_out(command: CreditCommand, desk: &Desk) -> Result<(), Failure> {
         CreditCommand::Settle { credit, outcome: approved, why, form } => {
             match desk.operate(Action::Settle { credit, approved }, &why.reason, None).await? {
                 OperationAnswer::Settled(credit) => shown::one(&CreditView::from(&credit), form.json),
-                _ => Err(Failure::refused("the engine gave another command's answer")),
+                _ => Err(Failure::another_answer()),
             }
         }
     }

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::shown::{self, Column};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain::{AccountId, DecisionKind};
+use crate::domain::{AccountId, DecisionKind, Reason};
 use crate::store::DecisionFilter;
 use crate::views::{DecisionView, ListView};
 
@@ -30,8 +30,8 @@ pub enum DecisionCommand {
         #[arg(long)]
         approved: Option<bool>,
         /// Only those with this reason, as ByVelocity
-        #[arg(long)]
-        reason: Option<String>,
+        #[arg(long, value_parser = arguments::one_of(Reason::ALL.map(Reason::as_str), Reason::parse), hide_possible_values = true)]
+        reason: Option<Reason>,
         #[command(flatten)]
         page: PageArgs,
     },

@@ -54,7 +54,7 @@ impl Desk {
             Ok(Outcome::KeyReused) => {
                 Err(Failure::refused("this idempotency key was used for something else; nothing was written"))
             }
-            Ok(_) => Err(Failure::refused("the engine gave another command's answer")),
+            Ok(_) => Err(Failure::another_answer()),
             Err(error) => Err(Failure::Refused(format!("{error}; nothing is known to have been written"))),
         }
     }

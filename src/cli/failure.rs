@@ -48,6 +48,11 @@ impl Failure {
         Self::Misused(reason.to_string())
     }
 
+    /// The core answered with another command's outcome: nothing may be said of it.
+    pub fn another_answer() -> Self {
+        Self::refused("the engine gave another command's answer")
+    }
+
     /// A failure to write the output.
     pub fn output(error: &io::Error) -> Self {
         match error.kind() {

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{Environment, Flags, Settings};
 use failure::Failure;
+use rules::RulesCommand;
 
 mod account;
 mod ambiguous;
@@ -81,7 +82,7 @@ enum Command {
     Decision(decision::DecisionCommand),
     Explain(explain::Explain),
     #[command(subcommand)]
-    Rules(rules::RulesCommand),
+    Rules(RulesCommand),
     Sign(sign::Sign),
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -106,30 +107,26 @@ pub async fn run(command_line: CommandLine, environment: &Environment) -> ExitCo
 async fn carry_out(command_line: CommandLine, environment: &Environment) -> Result<(), Failure> {
     let CommandLine { flags, command } = command_line;
     let clock = Clock::system();
-    // The demo brings its own settings, and a file is checked for what it is: both work under any settings.
-    let command = match command {
-        Command::Demo(args) => return demo::run(&args, &flags, clock).await,
-        Command::Rules(rules::RulesCommand::Check(args)) => return rules::check(&args),
-        other => other,
-    };
-    let settings = Settings::load(&flags, environment).map_err(Failure::misused)?;
+    let settings = || Settings::load(&flags, environment).map_err(Failure::misused);
     match command {
+        // The demo brings its own settings, and a file is checked for what it is: both work under any.
         Command::Demo(args) => demo::run(&args, &flags, clock).await,
-        Command::Serve(_) => serve::run(settings, clock).await,
-        Command::Migrate(_) => migrate::run(&settings, clock).await,
-        Command::Seed(args) => seed::run(&args, &settings, clock).await,
-        Command::Account(command) => account::run(command, &settings, clock).await,
-        Command::Authorization(command) => authorization::run(command, &settings, clock).await,
-        Command::Credit(command) => credit::run(command, &settings, clock).await,
-        Command::Ambiguous(command) => ambiguous::run(command, &settings, clock).await,
-        Command::Reversal(command) => reversal::run(command, &settings, clock).await,
-        Command::Decision(command) => decision::run(command, &settings, clock).await,
-        Command::Explain(args) => explain::run(&args, &settings, clock).await,
-        Command::Rules(command) => rules::run(&command, &settings),
-        Command::Sign(args) => sign::run(&args, &settings),
-        Command::Audit(args) => audit::run(&args, &settings, clock).await,
-        Command::Store(command) => Box::pin(store::run(&command, &settings, clock)).await,
-        Command::Healthcheck(args) => healthcheck::run(&args, &settings).await,
+        Command::Rules(RulesCommand::Check(args)) => rules::check(&args),
+        Command::Rules(RulesCommand::Show(args)) => rules::show(&args, &settings()?),
+        Command::Serve(_) => serve::run(settings()?, clock).await,
+        Command::Migrate(_) => migrate::run(&settings()?, clock).await,
+        Command::Seed(args) => seed::run(&args, &settings()?, clock).await,
+        Command::Account(command) => account::run(command, &settings()?, clock).await,
+        Command::Authorization(command) => authorization::run(command, &settings()?, clock).await,
+        Command::Credit(command) => credit::run(command, &settings()?, clock).await,
+        Command::Ambiguous(command) => ambiguous::run(command, &settings()?, clock).await,
+        Command::Reversal(command) => reversal::run(command, &settings()?, clock).await,
+        Command::Decision(command) => decision::run(command, &settings()?, clock).await,
+        Command::Explain(args) => explain::run(&args, &settings()?, clock).await,
+        Command::Sign(args) => sign::run(&args, &settings()?),
+        Command::Audit(args) => audit::run(&args, &settings()?, clock).await,
+        Command::Store(command) => Box::pin(store::run(&command, &settings()?, clock)).await,
+        Command::Healthcheck(args) => healthcheck::run(&args, &settings()?).await,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::http::wire::person::{documents, personal_data};
 pub fn read(path: &Path) -> Result<(PersonalData, Vec<Document>), Failure> {
     let bytes = input::read(path)?;
     let wrong = |why: String| Failure::misused(format!("{}: {why}", path.display()));
-    let document = json::read(&bytes).map_err(|error| wrong(error.to_string().replace("the body", "it")))?;
+    let document = json::read(&bytes).map_err(|error| wrong(format!("it {error}")))?;
     let person = required(personal_data(&document.object, "PersonalData"), "PersonalData").map_err(wrong)?;
     let documents = documents(&document.object, "PersonalDocuments").map_err(wrong)?;
     Ok((person, documents.unwrap_or_default()))

@@ -21,11 +21,7 @@ pub enum RulesCommand {
     /// Check a rules file: every mistake with its line; exit 1 where there is one
     Check(Check),
     /// Show the rules in order, in plain words
-    Show {
-        /// Rules file [default: that of the settings, else the built-in rules]
-        #[arg(value_name = "FILE")]
-        file: Option<PathBuf>,
-    },
+    Show(Show),
 }
 
 #[derive(Debug, clap::Args)]
@@ -35,15 +31,17 @@ pub struct Check {
     file: PathBuf,
 }
 
-pub fn run(command: &RulesCommand, settings: &Settings) -> Result<(), Failure> {
-    match command {
-        RulesCommand::Check(args) => check(args),
-        RulesCommand::Show { file } => {
-            let path = file.as_deref().or(settings.rules.as_deref());
-            let rules = startup::load_rules(path).map_err(Failure::misused)?;
-            terminal::print(&text(&rules, path))
-        }
-    }
+#[derive(Debug, clap::Args)]
+pub struct Show {
+    /// Rules file [default: that of the settings, else the built-in rules]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+pub fn show(args: &Show, settings: &Settings) -> Result<(), Failure> {
+    let path = args.file.as_deref().or(settings.rules.as_deref());
+    let rules = startup::load_rules(path).map_err(Failure::misused)?;
+    terminal::print(&text(&rules, path))
 }
 
 /// Needs no settings.

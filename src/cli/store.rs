@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -94,14 +94,12 @@ pub async fn run(command: &StoreCommand, settings: &Settings, clock: Clock) -> R
     match command {
         StoreCommand::Copy(args) => {
             let (from, to) = args.pair.addresses(settings)?;
-            let kept = format!("Copied and proven: {from} to {to}");
-            go_through(&from, &to, args.form.json, &kept, "nothing of it was kept", Some(clock.now())).await
+            go_through(&from, &to, args.form.json, Work::Copy { at: clock.now() }).await
         }
         StoreCommand::Compare(args) => {
             let (from, to) = args.pair.addresses(settings)?;
             desk::require_file(&to, "--to")?;
-            let same = format!("Proven: {to} is a copy of {from}");
-            go_through(&from, &to, args.form.json, &same, "they differ", None).await
+            go_through(&from, &to, args.form.json, Work::Compare).await
         }
         StoreCommand::Backup(args) => back_up(args, settings).await,
     }
@@ -127,15 +125,32 @@ impl Pair {
     }
 }
 
-/// Copies `now`, or only compares.
-async fn go_through(
-    from: &DatabaseUrl,
-    to: &DatabaseUrl,
-    as_json: bool,
-    well: &str,
-    ill: &str,
-    now: Option<Timestamp>,
-) -> Result<(), Failure> {
+/// What is done with a pair of databases.
+#[derive(Clone, Copy)]
+enum Work {
+    Copy { at: Timestamp },
+    Compare,
+}
+
+impl Work {
+    /// What is said once it is proven.
+    fn done(self, from: &DatabaseUrl, to: &DatabaseUrl) -> String {
+        match self {
+            Self::Copy { .. } => format!("Copied and proven: {from} to {to}"),
+            Self::Compare => format!("Proven: {to} is a copy of {from}"),
+        }
+    }
+
+    /// What it means where it is not.
+    fn not_done(self) -> &'static str {
+        match self {
+            Self::Copy { .. } => "nothing of it was kept",
+            Self::Compare => "they differ",
+        }
+    }
+}
+
+async fn go_through(from: &DatabaseUrl, to: &DatabaseUrl, as_json: bool, work: Work) -> Result<(), Failure> {
     let source = open(from).await?;
     let target = match open(to).await {
         Ok(target) => target,
@@ -144,11 +159,11 @@ async fn go_through(
             return Err(failure);
         }
     };
-    let bar = progress();
+    let bar = terminal::progress(0, String::new());
     let watcher = |step| show(&bar, step);
-    let proof = match now {
-        Some(now) => Box::pin(copy::copy(&*source, &*target, now, &watcher)).await,
-        None => Box::pin(copy::compare(&*source, &*target, &watcher)).await,
+    let proof = match work {
+        Work::Copy { at } => Box::pin(copy::copy(&*source, &*target, at, &watcher)).await,
+        Work::Compare => Box::pin(copy::compare(&*source, &*target, &watcher)).await,
     };
     bar.finish_and_clear();
     source.close().await;
@@ -156,13 +171,13 @@ async fn go_through(
     match proof {
         Ok(proof) => {
             print(&proof, as_json)?;
-            if as_json { Ok(()) } else { terminal::print_line(&format!("{well}, {}.", rows(&proof))) }
+            if as_json { Ok(()) } else { terminal::print_line(&format!("{}, {}.", work.done(from, to), rows(&proof))) }
         }
         Err(CopyError::NotProven(proof)) => {
             print(&proof, as_json)?;
-            Err(Failure::Refused(format!("{to} is not what {from} is; {ill}")))
+            Err(Failure::Refused(format!("{to} is not what {from} is; {}", work.not_done())))
         }
-        Err(error) => Err(Failure::Refused(format!("{from} to {to}: {error}; {ill}"))),
+        Err(error) => Err(Failure::Refused(format!("{from} to {to}: {error}; {}", work.not_done()))),
     }
 }
 
@@ -171,7 +186,7 @@ async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Database>, Failure> {
 }
 
 fn rows(proof: &Proof) -> String {
-    terminal::counted(usize::try_from(proof.rows()).unwrap_or_default(), "row")
+    terminal::counted(usize::try_from(proof.rows).unwrap_or_default(), "row")
 }
 
 fn print(proof: &Proof, as_json: bool) -> Result<(), Failure> {
@@ -205,14 +220,6 @@ fn print(proof: &Proof, as_json: bool) -> Result<(), Failure> {
         );
     }
     terminal::print(&text)
-}
-
-fn progress() -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    match ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3}% {msg} ({eta} left)") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 fn show(bar: &ProgressBar, step: Step) {

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 use crate::cli::failure::Failure;
 
 /// Prints text that may hold ANSI styles, which are taken out where they would not be shown.
@@ -23,6 +25,15 @@ pub fn complain(line: &str) {
 /// Prints to standard error what accompanies the output.
 pub fn tell(text: &str) {
     _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// A bar for what takes a while; it is drawn on a terminal alone.
+pub fn progress(length: u64, prefix: String) -> ProgressBar {
+    let bar = ProgressBar::new(length).with_prefix(prefix);
+    match ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3}% {msg} ({eta} left)") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }
 
 /// `1 key`, `2 keys`.

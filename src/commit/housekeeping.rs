@@ -77,7 +77,7 @@ async fn forget(store: &dyn Store, now: Timestamp) -> bool {
     match store.forget_before(now.minus(IDEMPOTENCY_KEPT), FORGOTTEN_PER_ROUND).await {
         Ok(more) => more,
         Err(error) => {
-            tracing::warn!(%error, "old idempotency records could not be forgotten");
+            tracing::warn!(%error, "old records could not be forgotten");
             false
         }
     }

@@ -19,7 +19,8 @@ mod replay;
 
 pub use replay::Replayed;
 
-/// Rows that are written in one statement: enough to share its cost, few enough to hold twice.
+/// Bytes of rows that are written in one statement, passed by the last row at most: enough to share its cost, few enough
+/// to hold twice.
 const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// Why there is no copy. Nothing of it was kept.
@@ -45,17 +46,14 @@ pub enum CopyError {
 pub struct Proof {
     /// One per claim, in the order in which they are printed; the audit's last.
     pub checks: Vec<AuditCheck>,
+    /// Rows that the source has.
+    pub rows: i64,
     pub replayed: Replayed,
 }
 
 impl Proof {
     pub fn holds(&self) -> bool {
-        self.checks.iter().all(|check| check.offenders.is_empty())
-    }
-
-    /// Rows that the source has.
-    pub fn rows(&self) -> i64 {
-        self.checks.first().map_or(0, |check| check.checked)
+        self.checks.iter().all(AuditCheck::holds)
     }
 }
 

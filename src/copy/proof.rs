@@ -22,7 +22,9 @@ pub(super) async fn prove(
     target: &mut dyn Snapshot,
     watcher: Watcher<'_>,
 ) -> Result<Proof, CopyError> {
-    let mut checks = vec![same_rows(source, target).await?];
+    let same_rows = same_rows(source, target).await?;
+    let rows = same_rows.checked;
+    let mut checks = vec![same_rows];
     watcher(Step::Proving(CONTENTS));
     checks.push(same_contents(source, target, watcher).await?);
     watcher(Step::Proving(BALANCES));
@@ -43,7 +45,7 @@ pub(super) async fn prove(
     checks.push(AuditCheck { claim: DECISIONS, checked: replayed.decisions, offenders });
     watcher(Step::Proving("the audit"));
     checks.extend(target.audit().await.map_err(CopyError::Target)?);
-    Ok(Proof { checks, replayed })
+    Ok(Proof { checks, rows, replayed })
 }
 
 async fn same_rows(source: &mut dyn Snapshot, target: &mut dyn Snapshot) -> Result<AuditCheck, CopyError> {

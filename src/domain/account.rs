@@ -91,6 +91,12 @@ impl Account {
 /// The tier of an account that names none.
 pub const DEFAULT_TIER: &str = "standard";
 
+/// The longest name of a tier, in characters: it stands in rules files and tables.
+pub const LONGEST_TIER: usize = 64;
+
+/// The longest reason and case number of an operator, in characters: a sentence or two.
+pub const LONGEST_NOTE: usize = 500;
+
 /// Whether `text` may be shown as a `DisplayName`: 1 to 10 of `[A-Za-z0-9-]`.
 pub fn is_display_name(text: &str) -> bool {
     (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

@@ -1,4 +1,4 @@
-//! Identifiers. They are made at the edge (`clock::Ids`) and only carried here.
+//! Identifiers. They are made at the edge (`clock::fresh_id`) and only carried here.
 
 use std::fmt;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A moment in UTC: microseconds since 1970-01-01T00:00:00Z.
@@ -37,6 +37,18 @@ impl fmt::Display for Timestamp {
             None => write!(f, "{} us", self.0),
         }
     }
+}
+
+/// Reads a day that exists, written as `2027-01-31`. chrono alone would also take signs, spaces and single digits.
+pub fn parse_date(text: &str) -> Option<NaiveDate> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return None };
+    let number = |digits: &[&u8]| {
+        digits
+            .iter()
+            .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(**digit - b'0')))
+    };
+    let year = number(&[y1, y2, y3, y4]).filter(|year| *year > 0)?;
+    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number(&[m1, m2])?, number(&[d1, d2])?)
 }
 
 /// A length of time in microseconds. Written as a whole number and `s`, `m`, `h` or `d`.

@@ -22,7 +22,7 @@ use crate::store::StoreError;
 pub enum HttpError {
     #[error("{0}")]
     InvalidRequest(Cow<'static, str>),
-    #[error(transparent)]
+    #[error("the body {0}")]
     Unreadable(#[from] Unreadable),
     /// The text says what is wrong with the signature's form, or that it is not the body's.
     #[error("{0}")]

@@ -44,7 +44,7 @@ pub fn claim(
 pub async fn keep(state: &AppState, claim: Option<IdempotencyClaim>, refusal: HttpError) -> HttpError {
     let (Some(claim), Some(answer)) = (claim, refusal.to_keep()) else { return refusal };
     match state.submit(state.clock.receive(Command::Remember(answer), Some(claim))).await {
-        Ok(unexpected) => super::unexpected(&unexpected),
+        Ok(_) => super::unexpected(),
         Err(first) => first,
     }
 }

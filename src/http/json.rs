@@ -18,18 +18,18 @@ pub const MAX_DEPTH: usize = 64;
 /// Why a body is no readable object (decision 2). Nothing of the body is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    #[error("the body is not valid UTF-8")]
+    #[error("is not valid UTF-8")]
     NotUtf8,
     /// Counted from 1, as serde_json does.
-    #[error("the body is not JSON: see line {line}, column {column}")]
+    #[error("is not JSON: see line {line}, column {column}")]
     NotJson { line: usize, column: usize },
-    #[error("the body is JSON, but not an object")]
+    #[error("is JSON, but not an object")]
     NotAnObject,
-    #[error("the body has an object with the same property twice")]
+    #[error("has an object with the same property twice")]
     DuplicateKey,
-    #[error("the body has a lone surrogate in a string")]
+    #[error("has a lone surrogate in a string")]
     LoneSurrogate,
-    #[error("the body is nested deeper than {MAX_DEPTH} levels")]
+    #[error("is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
 }
 

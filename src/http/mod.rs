@@ -5,7 +5,7 @@
 //! - [`signature`]: the body's bytes are verified before anything is parsed
 //! - [`idempotency`]: a key that was sent is claimed
 //! - [`json`]: bytes to a tree, strictly
-//! - [`wire`]: tree to command, outcome to answer; its forms never leave this module
+//! - [`wire`]: tree to command, outcome to answer
 //! - [`endpoints`]: one file each
 //! - [`error`]: every answer that is no business answer
 //!
@@ -136,7 +136,7 @@ impl AppState {
 }
 
 /// The core answered with another command's outcome: nothing may be said of it.
-pub(crate) fn unexpected(_outcome: &Outcome) -> HttpError {
+fn unexpected() -> HttpError {
     tracing::error!("the outcome is not one of this endpoint's");
     HttpError::Internal
 }

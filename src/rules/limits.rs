@@ -40,7 +40,7 @@ impl Limits {
                     Ok(currency) => Some(currency),
                     Err(error) => keys.wrong(&place, format!("`max`: {error}")),
                 };
-                // Read against its own currency, or only by its form where there is none.
+                // Read against its own currency: that a code is unknown has been told already.
                 let limit = match (currency, value.get_ref()) {
                     (None, _) => None,
                     (Some(currency), DeValue::String(text)) => {

@@ -15,6 +15,7 @@ pub use reads::*;
 pub use servers::{RunningServer, Servers};
 pub use transfer::*;
 
+mod audit;
 pub mod postgres;
 mod reads;
 mod records;

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, AmbiguousState, Authorization, AuthorizationState, Book,
-    Credit, CreditState, Currency, Decision, DecisionKind, Enrolment, EntryKind, Person, Reversal, Status, Timestamp,
-    TrackingId,
+    Credit, CreditState, Currency, Decision, DecisionKind, Enrolment, EntryKind, Person, Reason, Reversal, Status,
+    Timestamp, TrackingId,
 };
 
 /// A part of a list: at most `limit` items after the first `offset`. Lists are newest first.
@@ -62,8 +62,7 @@ pub struct DecisionFilter {
     pub account: Option<AccountId>,
     pub kind: Option<DecisionKind>,
     pub approved: Option<bool>,
-    /// The contract's spelling.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -95,10 +94,16 @@ pub struct AuditCheck {
     pub offenders: Vec<String>,
 }
 
+impl AuditCheck {
+    pub fn holds(&self) -> bool {
+        self.offenders.is_empty()
+    }
+}
+
 /// Read paths.
 #[async_trait]
 pub trait Reads: Send + Sync + 'static {
-    /// True only if the store takes a write now.
+    /// Proves that the store takes a write now; the error says why it does not.
     async fn takes_writes(&self) -> Result<(), StoreError>;
     /// When the latest batch was committed, by the clock of the server that wrote it.
     async fn latest_batch_at(&self) -> Result<Option<Timestamp>, StoreError>;

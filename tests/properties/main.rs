@@ -17,7 +17,7 @@ use vna_partner::decide::command::Action;
 use vna_partner::decide::outcome::OperationAnswer;
 use vna_partner::decide::{Command, Outcome, Request};
 use vna_partner::domain::policy::{LateCredit, OnShortfall, Settlement};
-use vna_partner::domain::{CreditState, Policy, Span, Timestamp, TrackingId};
+use vna_partner::domain::{AccountId, CreditState, Policy, Span, Timestamp, TrackingId};
 use vna_partner::store::{AuthorizationFilter, CreditFilter, Page};
 
 use bench::{Bench, second};
@@ -142,7 +142,7 @@ fn no_sequence_credits_an_authorization_twice() {
             assert_eq!(authorization.account.as_ref(), Some(&credit.account));
         }
         for account in ACCOUNTS {
-            let (account, _) = bench.store.account(&account.into_account()).await.unwrap().unwrap();
+            let (account, _) = bench.store.account(&AccountId::new(account)).await.unwrap().unwrap();
             let approved: i64 = authorizations
                 .iter()
                 .filter(|one| one.account.as_ref() == Some(&account.id) && !one.counted.is_empty())
@@ -244,6 +244,7 @@ fn windows_of_a_long_history_are_counted_exactly() {
         let asked = bench::request(end, bench::authorize("A", 1, "+12025550143"));
         bench.one(asked.clone()).await;
         let decision = bench.store.decision(asked.id).await.unwrap().unwrap();
+        assert_eq!(decision.findings.len(), windows.len());
         for (seconds, finding) in windows.iter().zip(&decision.findings) {
             let inside = (1..)
                 .zip(&amounts)
@@ -337,14 +338,4 @@ impl Twin {
 
 fn index(account: &str) -> usize {
     ACCOUNTS.iter().position(|known| *known == account).unwrap()
-}
-
-trait IntoAccount {
-    fn into_account(self) -> vna_partner::domain::AccountId;
-}
-
-impl IntoAccount for &str {
-    fn into_account(self) -> vna_partner::domain::AccountId {
-        vna_partner::domain::AccountId::new(self)
-    }
 }

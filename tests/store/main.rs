@@ -9,8 +9,8 @@ use vna_partner::clock;
 use vna_partner::decide::{Changes, DueRange, Lock, UnusedKey, Wanted};
 use vna_partner::domain::subject::Earliest;
 use vna_partner::domain::{
-    AccountId, AuthorizationState, CreditState, Currency, DecisionKind, SeriesKey, Status, SubjectKey, SubjectKind,
-    Timestamp, TrackingId,
+    AccountId, AuthorizationState, CreditState, Currency, DecisionKind, Reason, SeriesKey, Status, SubjectKey,
+    SubjectKind, Timestamp, TrackingId,
 };
 use vna_partner::store::postgres::PostgresStore;
 use vna_partner::store::sqlite::SqliteStore;
@@ -174,7 +174,7 @@ async fn every_filter_filters() {
         account: None,
         kind: Some(DecisionKind::Authorization),
         approved: Some(false),
-        reason: Some("InvalidAccount".to_owned()),
+        reason: Some(Reason::InvalidAccount),
     };
     assert_eq!(store.decisions(&refused, PAGE).await.unwrap().items[0].id, id("a007"));
     let credits = DecisionFilter { account: account.clone(), kind: Some(DecisionKind::Credit), ..Default::default() };

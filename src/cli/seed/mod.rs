@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -99,7 +99,8 @@ pub async fn seed_file(books: &Books, path: &Path) -> Result<Count, Failure> {
     let form = Form::of(path)?;
     let file = File::open(path).map_err(|error| input::unreadable(path, &error))?;
     let size = file.metadata().map_err(|error| input::unreadable(path, &error))?.len();
-    let progress = progress(size, path);
+    let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let progress = terminal::progress(size, file_name);
     let name = path.display().to_string();
     let count = seed(books, &name, form, progress.wrap_read(file), &progress).await;
     progress.finish_and_clear();
@@ -221,15 +222,5 @@ impl Form {
             Self::Json => json::read(file, emit),
             Self::Csv => csv::read(file, emit),
         }
-    }
-}
-
-/// Shown on a terminal alone, and only where it takes a while.
-fn progress(size: u64, path: &Path) -> ProgressBar {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let bar = ProgressBar::new(size).with_prefix(name);
-    match ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3}% {msg} ({eta} left)") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
     }
 }

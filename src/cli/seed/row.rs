@@ -2,21 +2,18 @@
 //! reads Leap's.
 
 use crate::decide::command::{NewAccount, SeedAccount};
-use crate::domain::account::is_display_name;
+use crate::domain::account::{LONGEST_TIER, is_display_name};
 use crate::domain::{AccountId, Currency, JsonNumber, Status};
 use crate::http::json::{self, Object, Value};
-use crate::http::wire::fields::{currency, identifier, required, text};
+use crate::http::wire::fields::{LONGEST_TEXT, currency, identifier, required, text};
 use crate::http::wire::person::{documents, personal_data};
 
 use super::fields;
 
-/// The longest name of a tier, in characters: it stands in rules files and tables.
-const LONGEST_TIER: usize = 64;
-
 /// Reads a row. The error names the field and repeats nothing of its value; before it, the AccountIdentifier where the
 /// row has a sound one.
 pub fn read(row: &str) -> Result<SeedAccount, (Option<String>, String)> {
-    let document = json::read(row.as_bytes()).map_err(|error| (None, error.to_string().replace("the body", "it")))?;
+    let document = json::read(row.as_bytes()).map_err(|error| (None, format!("it {error}")))?;
     let object = &document.object;
     let id = identifier(object, "AccountIdentifier");
     let named = id.clone().ok().flatten();
@@ -48,14 +45,14 @@ fn account(object: &Object<'_>, id: &str) -> Result<SeedAccount, String> {
 }
 
 fn status(object: &Object<'_>) -> Result<Option<Status>, String> {
-    let Some(name) = text(object, "Status", LONGEST_TIER)? else { return Ok(None) };
+    let Some(name) = text(object, "Status", LONGEST_TEXT)? else { return Ok(None) };
     Status::parse(&name)
         .map(Some)
         .ok_or_else(|| format!("Status must be one of {}", Status::ALL.map(Status::as_str).join(", ")))
 }
 
 fn display_name(object: &Object<'_>) -> Result<Option<String>, String> {
-    let name = text(object, "DisplayName", LONGEST_TIER)?;
+    let name = text(object, "DisplayName", LONGEST_TEXT)?;
     match name {
         Some(name) if !is_display_name(&name) => {
             Err("DisplayName must be 1 to 10 letters, digits or dashes, as MC-1234".to_owned())

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::form::Form;
 use super::parameters::{Parameters, choice};
-use super::{Asked, Operator, act, answer, created, no_such, unexpected_answer};
+use super::{Asked, Operator, act, answer, created, no_such, unexpected};
 use crate::decide::command::{Action, NewAccount};
 use crate::decide::outcome::OperationAnswer;
 use crate::domain::account::is_display_name;
@@ -66,7 +66,7 @@ pub async fn open(
     });
     match opened.await? {
         OperationAnswer::Opened(account) => Ok(created(AccountView::from(&account))),
-        other => Err(unexpected_answer(other)),
+        _ => Err(unexpected()),
     }
 }
 
@@ -138,7 +138,7 @@ pub async fn change_tier(
 fn changed(answered: OperationAnswer) -> Result<HttpResponse, HttpError> {
     match answered {
         OperationAnswer::Changed(account) => Ok(answer(AccountView::from(&account))),
-        other => Err(unexpected_answer(other)),
+        _ => Err(unexpected()),
     }
 }
 
@@ -160,7 +160,7 @@ pub async fn debit(
     });
     match debited.await? {
         OperationAnswer::Debited { entry, money, account } => Ok(answer(DebitView::new(entry, money, &account))),
-        other => Err(unexpected_answer(other)),
+        _ => Err(unexpected()),
     }
 }
 

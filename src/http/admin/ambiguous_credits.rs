@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::form::Form;
 use super::parameters::{Parameters, choice};
-use super::{Asked, Operator, act, answer, tracking_id, unexpected_answer};
+use super::{Asked, Operator, act, answer, tracking_id, unexpected};
 use crate::decide::command::Action;
 use crate::decide::outcome::OperationAnswer;
 use crate::domain::AmbiguousState;
@@ -40,6 +40,6 @@ pub async fn credit(
     });
     match credited.await? {
         OperationAnswer::Credited { ambiguous, credit } => Ok(answer(CreditedView::new(&ambiguous, &credit))),
-        other => Err(unexpected_answer(other)),
+        _ => Err(unexpected()),
     }
 }

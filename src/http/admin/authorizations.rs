@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::form::Form;
 use super::parameters::{Parameters, choice};
-use super::{Asked, Operator, act, answer, no_such, tracking_id, unexpected_answer};
+use super::{Asked, Operator, act, answer, no_such, tracking_id, unexpected};
 use crate::decide::command::Action;
 use crate::decide::outcome::OperationAnswer;
 use crate::domain::AuthorizationState;
@@ -52,6 +52,6 @@ pub async fn void(
     });
     match voided.await? {
         OperationAnswer::Voided(authorization) => Ok(answer(AuthorizationView::from(&authorization))),
-        other => Err(unexpected_answer(other)),
+        _ => Err(unexpected()),
     }
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::form::Form;
 use super::parameters::{Parameters, choice};
-use super::{Asked, Operator, act, answer, no_such, tracking_id, unexpected_answer};
+use super::{Asked, Operator, act, answer, no_such, tracking_id, unexpected};
 use crate::decide::command::Action;
 use crate::decide::outcome::OperationAnswer;
 use crate::domain::CreditState;
@@ -56,6 +56,6 @@ pub async fn settle(
     });
     match settled.await? {
         OperationAnswer::Settled(credit) => Ok(answer(CreditView::from(&credit))),
-        other => Err(unexpected_answer(other)),
+        _ => Err(unexpected()),
     }
 }

@@ -20,7 +20,7 @@ pub async fn list(_: Operator, state: Data<AppState>, request: HttpRequest) -> R
         account: parameters.account(),
         kind: parameters.one_of("kind", DecisionKind::parse, &kinds)?,
         approved: parameters.one_of("approved", |text| text.parse().ok(), "true or false")?,
-        reason: reason.map(|reason| reason.as_str().to_owned()),
+        reason,
     };
     Ok(super::list::<DecisionView, _>(&state.reads.decisions(&filter, page).await?, page))
 }

@@ -1,19 +1,13 @@
 //! The body of an admin call, read strictly: an unknown field is refused, as it may be a misspelt one.
 
-use chrono::NaiveDate;
-
 use super::parameters::unknown;
+use crate::domain::account::{LONGEST_NOTE, LONGEST_TIER};
+use crate::domain::time::parse_date;
 use crate::domain::{AccountId, Currency, Document, JsonNumber, PersonalData};
 use crate::http::HttpError;
 use crate::http::json::Object;
 use crate::http::wire::fields::{LONGEST_IDENTIFIER, Read, currency, required, text};
 use crate::http::wire::person::{documents, personal_data};
-
-/// The longest reason and case number, in characters: a sentence or two.
-const LONGEST_NOTE: usize = 500;
-
-/// The longest name of a tier, in characters.
-const LONGEST_TIER: usize = 64;
 
 /// An object that has these fields at most.
 pub struct Form<'o, 'a>(&'o Object<'a>);
@@ -75,11 +69,7 @@ impl<'o, 'a> Form<'o, 'a> {
     /// A date that exists, as `2027-01-31`.
     pub fn date(&self, name: &str) -> Result<Option<String>, HttpError> {
         let given = text(self.0, name, LONGEST_NOTE).map_err(HttpError::invalid)?;
-        // chrono alone would take `2027-1-31`: only what prints the same is the one form.
-        let is_date = |text: &String| {
-            NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok_and(|date| date.format("%Y-%m-%d").to_string() == *text)
-        };
-        if given.as_ref().is_none_or(is_date) {
+        if given.as_deref().is_none_or(|text| parse_date(text).is_some()) {
             Ok(given)
         } else {
             Err(HttpError::invalid(format!("{name} must be a date that exists, written as YYYY-MM-dd")))

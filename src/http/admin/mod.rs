@@ -1,4 +1,4 @@
-//! The admin API: what the partner's people see and do (conventions of Leap's own API, end of contract.md).
+//! The admin API: what the partner's people see and do (docs/admin-api.md).
 //!
 //! Every handler takes an [`Operator`] first, so nothing is read, and no body parsed, without a key. Lists and records
 //! come from the read pool as [`crate::views`]; what changes anything is an [`act`] that goes through the writer like
@@ -90,13 +90,8 @@ async fn act(
             Refusal::Invalid(why) => HttpError::invalid(why),
         }),
         Outcome::Operation(answer) => Ok(answer),
-        other => Err(unexpected(&other)),
+        _ => Err(unexpected()),
     }
-}
-
-/// The core answered an action with another action's outcome.
-fn unexpected_answer(answer: OperationAnswer) -> HttpError {
-    unexpected(&Outcome::Operation(answer))
 }
 
 /// The identifier in a path; one that this server cannot have issued names nothing.

@@ -12,7 +12,7 @@ use crate::store::Page;
 const LIMIT: &str = "limit";
 const OFFSET: &str = "offset";
 
-/// The items of a page that names no `limit` (contract, Leap's own conventions).
+/// The items of a page that names no `limit` (docs/admin-api.md, Form).
 const DEFAULT_LIMIT: i64 = 20;
 
 /// The parameters of one call, each known and given once.

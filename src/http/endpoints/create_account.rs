@@ -17,6 +17,6 @@ pub async fn handle(state: Data<AppState>, request: HttpRequest, body: SignedBod
     let command = Command::CreateAccount(requests::create_account(&call.document));
     match call.decide(&state, command).await? {
         Outcome::Account(outcome) => Ok(answer(answers::CreateAccountAnswer::new(&outcome))),
-        other => Err(unexpected(&other)),
+        _ => Err(unexpected()),
     }
 }

@@ -19,6 +19,6 @@ pub async fn handle(state: Data<AppState>, request: HttpRequest, body: SignedBod
         Outcome::Credit(outcome) => {
             Ok(answer(answers::CreditFundsAnswer::new(&outcome, state.settings.policy.reasons)))
         }
-        other => Err(unexpected(&other)),
+        _ => Err(unexpected()),
     }
 }

@@ -24,7 +24,7 @@ pub async fn handle(state: Data<AppState>, request: HttpRequest, body: SignedBod
     let command = Command::OfferEnrolment(requests::offer_enrolment(&call.document, token_hash(&token)));
     let outcome = match state.submit(state.clock.receive_as(tracking, command, call.idempotency)).await? {
         Outcome::Enrolment(outcome) => outcome,
-        other => return Err(unexpected(&other)),
+        _ => return Err(unexpected()),
     };
     let token = match outcome.success {
         false => None,

@@ -20,6 +20,6 @@ pub async fn handle(state: Data<AppState>, request: HttpRequest, body: SignedBod
     let command = Command::Reverse(requests::reverse(&call.document));
     match call.decide(&state, command).await? {
         Outcome::Reversal(outcome) => Ok(answer(answers::ReverseCreditFundsAnswer::new(&outcome))),
-        other => Err(unexpected(&other)),
+        _ => Err(unexpected()),
     }
 }

@@ -19,6 +19,6 @@ pub async fn handle(state: Data<AppState>, request: HttpRequest, body: SignedBod
         Outcome::Authorization(outcome) => {
             Ok(answer(answers::TxAuthorizationAnswer::new(&outcome, state.settings.policy.reasons)))
         }
-        other => Err(unexpected(&other)),
+        _ => Err(unexpected()),
     }
 }

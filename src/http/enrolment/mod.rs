@@ -82,7 +82,7 @@ pub async fn confirm(state: Data<AppState>, token: Path<String>, body: Result<Pl
             ),
             _ => page(PageRefusal::NotOpened.status_code(), &MessagePage::refused(&answer.description)),
         },
-        Ok(other) => failure(&unexpected(&other)),
+        Ok(_) => failure(&unexpected()),
         Err(error) => failure(&error),
     }
 }

@@ -1,4 +1,4 @@
-//! The six answers (contract, Endpoints).
+//! The six answers (contract.md).
 
 use serde::Serialize;
 

@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 
 use super::fields::{LONGEST_TEXT, Read, required, text};
+use crate::domain::time::parse_date;
 use crate::domain::{Address, Document, DocumentType, Gender, JsonNumber, PersonalData};
 use crate::http::json::{Object, Value};
 
@@ -90,18 +91,7 @@ fn gender(data: &Object<'_>) -> Result<Gender, String> {
 
 fn birth_date(data: &Object<'_>) -> Result<NaiveDate, String> {
     let text = required_text(data, "BirthDate")?;
-    date(text.as_bytes()).ok_or_else(|| "BirthDate must be a date that exists, written as YYYY-MM-dd".to_owned())
-}
-
-fn date(text: &[u8]) -> Option<NaiveDate> {
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
-    let number = |digits: &[&u8]| {
-        digits
-            .iter()
-            .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(**digit - b'0')))
-    };
-    let year = number(&[y1, y2, y3, y4]).filter(|year| *year > 0)?;
-    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number(&[m1, m2])?, number(&[d1, d2])?)
+    parse_date(&text).ok_or_else(|| "BirthDate must be a date that exists, written as YYYY-MM-dd".to_owned())
 }
 
 /// The note begins with a dot and a field's name, or stands for the whole item.

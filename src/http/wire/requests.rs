@@ -1,4 +1,4 @@
-//! The six requests (contract, Endpoints).
+//! The six requests (contract.md).
 
 use super::fields::{amount, currency, exchange_rate, identifier, required, unless_default};
 use super::person::{documents, personal_data};

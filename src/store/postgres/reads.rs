@@ -6,13 +6,14 @@
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
-use sqlx::{Postgres, Transaction, query_scalar};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Postgres, Transaction, query_scalar};
 
 use super::rows::{STAND_IN_FOR_NUL, person_row};
 use super::{PostgresStore, store_error, transaction};
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Credit, CreditState,
-    Decision, Enrolment, Person, Reversal, Timestamp, TrackingId,
+    Decision, Enrolment, Person, Reason, Reversal, Timestamp, TrackingId,
 };
 use crate::store::rows::parse;
 use crate::store::{
@@ -236,15 +237,11 @@ impl Reads for PostgresStore {
     }
 
     async fn latest_batch_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut reader = self.reader().await?;
-        let latest: Option<i64> = query_scalar(LATEST_BATCH).fetch_one(&mut *reader).await.map_err(store_error)?;
-        Ok(latest.map(Timestamp))
+        Ok(self.ask::<Option<i64>>(LATEST_BATCH).await?.map(Timestamp))
     }
 
     async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut reader = self.reader().await?;
-        let now: i64 = query_scalar(CLOCK).fetch_one(&mut *reader).await.map_err(store_error)?;
-        Ok(Some(Timestamp(now)))
+        Ok(Some(Timestamp(self.ask(CLOCK).await?)))
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<(Account, Person)>, StoreError> {
@@ -330,7 +327,8 @@ impl Reads for PostgresStore {
             (None, false) => DECISIONS_FILTERED,
         };
         let kind = filter.kind.map(|kind| kind.as_str().to_owned());
-        let filters = [text(filter.account.as_ref()), kind, text(filter.approved), text(filter.reason.as_ref())];
+        let filters =
+            [text(filter.account.as_ref()), kind, text(filter.approved), text(filter.reason.map(Reason::as_str))];
         self.list(query, page, filters).await
     }
 
@@ -345,8 +343,8 @@ impl Reads for PostgresStore {
 
     async fn rules_text(&self, version: &str) -> Result<Option<String>, StoreError> {
         let mut reader = self.reader().await?;
-        let found = query_scalar(RULES_TEXT).bind(version.to_owned()).fetch_optional(&mut *reader).await;
-        found.map_err(store_error)
+        let find = query_scalar(RULES_TEXT).bind(version.to_owned()).fetch_optional(&mut *reader);
+        self.readers.watch(async { find.await.map_err(store_error) }).await
     }
 
     async fn audit(&self) -> Result<Vec<AuditCheck>, StoreError> {
@@ -358,6 +356,17 @@ impl PostgresStore {
     /// A transaction to read in.
     async fn reader(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
         self.readers.begin(transaction::READ).await
+    }
+
+    /// What a statement without arguments says.
+    async fn ask<T>(&self, query: &'static str) -> Result<T, StoreError>
+    where
+        T: Send + Unpin + 'static,
+        (T,): for<'r> FromRow<'r, PgRow>,
+    {
+        let mut reader = self.reader().await?;
+        let ask = query_scalar(query).fetch_one(&mut *reader);
+        self.readers.watch(async { ask.await.map_err(store_error) }).await
     }
 
     /// The one row that `query` names by `key`.

@@ -4,30 +4,14 @@
 //! memory stays bounded however long the history. All of them run in one read transaction and see one moment; the
 //! writer goes on meanwhile. An offender is named by identifiers and figures; a sender by a hash, never by the phone.
 
-use sha2::{Digest, Sha256};
 use sqlx::{SqliteConnection, SqlitePool, query_as, query_scalar};
 
 use super::store_error;
+use crate::store::audit::{Check, Offenders, subject};
 use crate::store::{AuditCheck, StoreError};
 
 mod books;
 mod limits;
-
-/// One claim.
-struct Check {
-    claim: &'static str,
-    /// Counts the rows it is checked on.
-    checked: &'static str,
-    offenders: Offenders,
-}
-
-/// Finds the rows that break a claim, at most 100.
-enum Offenders {
-    /// One column: the sentence.
-    Rows(&'static str),
-    /// A subject's kind and key, and what is wrong there.
-    OfSubjects(&'static str),
-}
 
 pub(super) async fn audit(readers: &SqlitePool) -> Result<Vec<AuditCheck>, StoreError> {
     let mut snapshot = readers.begin().await.map_err(store_error)?;
@@ -54,15 +38,6 @@ async fn run(snapshot: &mut SqliteConnection, check: &Check) -> Result<AuditChec
         }
     };
     Ok(AuditCheck { claim: check.claim, checked, offenders })
-}
-
-/// A subject's name without personal data. A sender's key is a phone or email with a birth date: its first 32 bits of
-/// SHA-256 tell senders apart and lead back to nobody.
-fn subject(kind: &str, key: &str) -> String {
-    match kind {
-        "sender" => format!("sender {}", hex::encode(&Sha256::digest(key)[..4])),
-        _ => format!("{kind} {key}"),
-    }
 }
 
 #[cfg(test)]
@@ -92,13 +67,5 @@ mod tests {
                 assert!(!is_inner || is_small || detail.starts_with("SEARCH"), "{}: {detail}", check.claim);
             }
         }
-    }
-
-    #[test]
-    fn a_sender_is_named_by_a_hash_alone() {
-        let named = subject("sender", "+525555123456|1990-01-31");
-        assert_eq!(named.len(), "sender ".len() + 8);
-        assert!(!named.contains("5555"));
-        assert_eq!(subject("account", "4000"), "account 4000");
     }
 }

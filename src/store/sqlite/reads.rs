@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use sqlx::query_scalar;
 
-use super::rows::{account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, person_row};
+use super::rows::{account_row, ambiguous_row, authorization_row, credit_row, decision_row, enrolment_row, person_row};
 use super::{SqliteStore, store_error};
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousCredit, Authorization, AuthorizationState, Credit, CreditState,
-    Decision, Enrolment, Person, Reversal, Timestamp, TrackingId,
+    Decision, Enrolment, Person, Reason, Reversal, Timestamp, TrackingId,
 };
 use crate::store::rows::parse;
 use crate::store::{
@@ -189,30 +189,21 @@ const AMBIGUOUS_CREDITS_OF_ACCOUNT: &str = list!(
     newest first by "at DESC, id DESC"
 );
 
-macro_rules! decision_row {
-    () => {
-        "json_object('id', id, 'kind', kind, 'account', account, 'at', at, 'received_at', received_at, \
-         'approved', json(iif(approved, 'true', 'false')), 'reason', reason, 'note', note, 'reference', reference, \
-         'amount', amount, 'currency', currency, 'exchange_rate', exchange_rate, 'rules_version', rules_version, \
-         'findings', json(findings), 'request', request)"
-    };
-}
+const DECISION: &str = concat!("SELECT ", decision_row!("request"), " FROM decisions WHERE id = ?1");
 
-const DECISION: &str = concat!("SELECT ", decision_row!(), " FROM decisions WHERE id = ?1");
-
-const DECISIONS: &str = list!(decision_row!(), "decisions", newest first by "id DESC");
+const DECISIONS: &str = list!(decision_row!("request"), "decisions", newest first by "id DESC");
 
 const DECISIONS_FILTERED: &str = list!(
-    decision_row!(),
+    decision_row!("request"),
     "decisions WHERE (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR approved = CAST(?5 AS INTEGER)) \
      AND (?6 IS NULL OR reason = ?6)",
     newest first by "id DESC"
 );
 
-const DECISIONS_OF_ACCOUNT: &str = of_account!(decision_row!(), "decisions", "decision IS NOT NULL");
+const DECISIONS_OF_ACCOUNT: &str = of_account!(decision_row!("request"), "decisions", "decision IS NOT NULL");
 
 const DECISIONS_OF_ACCOUNT_FILTERED: &str = of_account!(
-    decision_row!(),
+    decision_row!("request"),
     "decisions",
     "decision IS NOT NULL",
     filtered by "(?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR approved = CAST(?5 AS INTEGER)) \
@@ -334,8 +325,12 @@ impl Reads for SqliteStore {
             (None, false) => DECISIONS_FILTERED,
         };
         let kind = filter.kind.map(|kind| kind.as_str().to_owned());
-        let filters =
-            [text(filter.account.as_ref()), kind, text(filter.approved.map(i64::from)), filter.reason.clone()];
+        let filters = [
+            text(filter.account.as_ref()),
+            kind,
+            text(filter.approved.map(i64::from)),
+            text(filter.reason.map(Reason::as_str)),
+        ];
         self.list(query, page, filters).await
     }
 

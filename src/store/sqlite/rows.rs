@@ -49,6 +49,20 @@ macro_rules! authorization_row {
     };
 }
 
+/// `$request` is the column, or a text in its place.
+macro_rules! decision_row {
+    ($request:literal) => {
+        concat!(
+            "json_object('id', id, 'kind', kind, 'account', account, 'at', at, 'received_at', received_at,
+                'approved', json(iif(approved, 'true', 'false')), 'reason', reason, 'note', note,
+                'reference', reference, 'amount', amount, 'currency', currency, 'exchange_rate', exchange_rate,
+                'rules_version', rules_version, 'findings', json(findings), 'request', ",
+            $request,
+            ")"
+        )
+    };
+}
+
 macro_rules! credit_row {
     () => {
         "json_object('id', id, 'account', account, 'authorization', authorization, 'amount', amount,
@@ -73,4 +87,6 @@ macro_rules! enrolment_row {
     };
 }
 
-pub(super) use {account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, event_row, person_row};
+pub(super) use {
+    account_row, ambiguous_row, authorization_row, credit_row, decision_row, enrolment_row, event_row, person_row,
+};

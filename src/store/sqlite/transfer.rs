@@ -8,6 +8,7 @@ use futures_util::{future, stream};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{query, query_as, query_scalar};
 
+use super::rows::decision_row;
 use super::text::Text;
 use super::writer::Writing;
 use super::{SqliteStore, audit, load, store_error};
@@ -112,12 +113,8 @@ const COUNTERS: &str = "
         count(*) || ' of ' || sum(count) || ' events of ' || sum(amount)
     FROM release_nodes GROUP BY kind, currency, level, released";
 
-const LATEST_DECISIONS: &str = "
-    SELECT json_object('id', id, 'kind', kind, 'account', account, 'at', at, 'received_at', received_at,
-        'approved', json(iif(approved, 'true', 'false')), 'reason', reason, 'note', note, 'reference', reference,
-        'amount', amount, 'currency', currency, 'exchange_rate', exchange_rate, 'rules_version', rules_version,
-        'findings', json(findings), 'request', '{}')
-    FROM decisions ORDER BY id DESC LIMIT ? OFFSET ?";
+const LATEST_DECISIONS: &str =
+    concat!("SELECT ", decision_row!("'{}'"), " FROM decisions ORDER BY id DESC LIMIT ? OFFSET ?");
 
 const PULSE: &str = "
     SELECT json_object('batches', count(*), 'latest_batch', max(committed_at),

@@ -64,8 +64,8 @@ async fn every_table_is_filled_and_no_chunk_of_rows_is_lost() {
         }
         drop(snapshot);
         target.close().await;
-        assert_eq!(proof.rows(), rows_of(&pair.source).await);
-        assert_eq!(proof.rows(), rows_of(&pair.target).await);
+        assert_eq!(proof.rows, rows_of(&pair.source).await);
+        assert_eq!(proof.rows, rows_of(&pair.target).await);
     }
 }
 

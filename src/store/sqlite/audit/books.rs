@@ -1,6 +1,6 @@
 //! Claims about money: entries, balances, credits and reversals.
 
-use super::{Check, Offenders};
+use crate::store::audit::{Check, Offenders};
 use crate::store::records::RECORDS_UNLIKE_THE_BOOKS;
 
 pub(super) const CHECKS: &[Check] = &[

@@ -1,6 +1,6 @@
 //! Claims about what limits count: series, their events, what was given back, and the release tree over it.
 
-use super::{Check, Offenders};
+use crate::store::audit::{Check, Offenders};
 use crate::store::series::{
     HEADS_AND_STARTS, HEADS_UNLIKE_THEIR_EVENTS, HEADS_UNLIKE_THEIR_NEXT_EVENTS, HEADS_UNLIKE_THEIR_OPEN_EVENTS,
     NODES_UNLIKE_THEIR_EVENTS,
