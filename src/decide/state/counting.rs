@@ -31,9 +31,9 @@ impl State {
             return Err(Missing);
         }
         locked?;
-        let earliest = |subject: &Subject| match self.dated.contains(&subject.key) {
-            true => subject.last_event_at,
-            false => subject.last_event_at.plus(Span(1)),
+        let earliest = |subject: &Subject| {
+            let is_its_own = self.dated.contains(&subject.key);
+            if is_its_own { subject.last_event_at } else { subject.last_event_at.plus(Span(1)) }
         };
         let subjects = subjects.iter().filter_map(|key| self.subject(key));
         Ok(subjects.map(earliest).max().unwrap_or(received_at).max(received_at))
