@@ -265,11 +265,16 @@ struct Twin {
     blocked: HashSet<String>,
     /// The key under which a credit is counted: its authorization's, or its own where it came late.
     counted_as: HashMap<TrackingId, TrackingId>,
+    last_event: HashMap<String, Timestamp>,
 }
 
 impl Twin {
     async fn follow(&mut self, bench: &Bench, request: &Request, outcome: &Outcome) {
-        let now = request.received_at;
+        let mut now = request.received_at;
+        if let Some(decision) = bench.store.decision(request.id).await.unwrap() {
+            now = decision.at;
+            self.is_dated(request, now);
+        }
         match (&request.command, outcome) {
             (Command::Authorize(call), Outcome::Authorization(answer)) => {
                 let account = index(call.account.given().unwrap());
@@ -303,7 +308,7 @@ impl Twin {
                     self.limits.give_back(*authorization, GivenBack::Expiry);
                 }
                 (Action::CreditAmbiguous { .. }, OperationAnswer::Credited { credit, .. }) => {
-                    self.follow_credit(request, credit.authorization, true, now);
+                    self.follow_credit(request, credit.authorization, true, credit.at);
                 }
                 _ => {}
             },
@@ -314,6 +319,20 @@ impl Twin {
             }
             _ => {}
         }
+    }
+
+    /// Everything on an account is dated after all that happened there before, and not much later than it was received.
+    fn is_dated(&mut self, request: &Request, at: Timestamp) {
+        let account = match &request.command {
+            Command::Authorize(call) => call.account.given(),
+            Command::Credit(call) => call.account.given(),
+            Command::Reverse(call) => call.account.given(),
+            _ => None,
+        };
+        let Some(account) = account else { return };
+        let last = self.last_event.insert(account.clone(), at);
+        assert!(last.is_none_or(|last| last < at), "{request:?} is dated at {at}, after {last:?}");
+        assert!((0..1_000).contains(&at.since(request.received_at).0), "{request:?} is dated at {at}");
     }
 
     fn follow_credit(&mut self, request: &Request, authorization: TrackingId, success: bool, now: Timestamp) {
