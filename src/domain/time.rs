@@ -131,4 +131,13 @@ mod tests {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }
+    #[test]
+    fn a_date_has_one_form_and_exists() {
+        assert_eq!(parse_date("2028-02-29"), NaiveDate::from_ymd_opt(2028, 2, 29));
+        for text in
+            ["", "2027-02-29", "2027-13-01", "0000-01-01", "2027-1-31", "+2027-1-31", "2027-  1-1", "2027-01-31 "]
+        {
+            assert_eq!(parse_date(text), None, "{text}");
+        }
+    }
 }

@@ -112,6 +112,23 @@ fn what_is_not_there_is_said_so() {
     assert_eq!(desk.run(&["explain", "not-an-identifier"]).code, 2);
 }
 
+#[test]
+fn what_the_admin_api_refuses_the_command_line_refuses_too() {
+    let desk = seeded();
+    let (long_tier, long_reason) = ("x".repeat(65), "x".repeat(501));
+    for wrong in [
+        &["account", "block", ACCOUNT, "--reason", "x", "--review-date", "+2027-1-31"][..],
+        &["account", "block", ACCOUNT, "--reason", &long_reason],
+        &["account", "tier", ACCOUNT, &long_tier, "--reason", "x"],
+        &["explain", "{019a9f3e-5c1b-7d4e-9b7a-3f2a8c6d1e50}"],
+        &["decision", "list", "--reason", "ByVelocty"],
+    ] {
+        let ran = desk.run(wrong);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{wrong:?}");
+        assert!(ran.err.contains("invalid value"), "{}", ran.err);
+    }
+}
+
 #[tokio::test]
 async fn an_audit_of_altered_books_names_the_account_and_fails() {
     let desk = seeded();
