@@ -112,14 +112,13 @@ pub fn find_persons(
     let locked = state.lock_directory(&keys);
     let found = state.persons_found_by(&keys)?;
     locked?;
-    // Two calls may name one person by different keys.
-    for other in found.iter().filter(|other| other.is_same(person, documents)) {
-        state.lock_directory(&other.keys)?;
-    }
     if found.iter().any(|other| other.contradicts(person, documents)) {
         return Ok(Err("a document's number is known under another birth date"));
     }
-    Ok(Ok(found.into_iter().filter(|other| other.is_same(person, documents)).collect()))
+    let same: Vec<Person> = found.into_iter().filter(|other| other.is_same(person, documents)).collect();
+    // Two calls may name one person by different keys.
+    state.lock_directory(same.iter().flat_map(|known| &known.keys))?;
+    Ok(Ok(same))
 }
 
 /// What later calls say of a known person is what they are found by from then on, too.

@@ -1,5 +1,6 @@
 //! What is committed later happens later, whatever the clocks of servers show and however long a call waited.
 
+use vna_partner::commit::SubmitError;
 use vna_partner::decide::Outcome;
 use vna_partner::decide::outcome::CreditAnswer;
 use vna_partner::domain::TrackingId;
@@ -45,7 +46,7 @@ async fn an_authorization_was_open_when_a_credit_was_made_that_waited_for_it() {
 }
 
 #[track_caller]
-fn credited(answer: Result<Outcome, vna_partner::commit::SubmitError>) -> TrackingId {
+fn credited(answer: Result<Outcome, SubmitError>) -> TrackingId {
     match answer {
         Ok(Outcome::Credit(CreditAnswer { tracking, success: true, .. })) => tracking,
         other => panic!("no credit: {other:?}"),

@@ -1,4 +1,5 @@
-//! A row that another client of the database holds: what waits for it keeps its order, and what does not goes on.
+//! A row that another transaction holds: what waits for it keeps its order, what does not goes on, and two that decide
+//! about the same do not both have it.
 
 use rust_decimal::Decimal;
 use sqlx::{Connection, Executor, PgConnection};

@@ -17,7 +17,7 @@ use vna_partner::decide::command::Action;
 use vna_partner::decide::outcome::OperationAnswer;
 use vna_partner::decide::{Command, Outcome, Request};
 use vna_partner::domain::policy::{LateCredit, OnShortfall, Settlement};
-use vna_partner::domain::{AccountId, CreditState, Policy, Span, Timestamp, TrackingId};
+use vna_partner::domain::{AccountId, CreditState, Decision, Policy, Span, Timestamp, TrackingId};
 use vna_partner::store::{AuthorizationFilter, CreditFilter, Page};
 
 use bench::{Bench, second};
@@ -265,7 +265,7 @@ struct Twin {
     blocked: HashSet<String>,
     /// The key under which a credit is counted: its authorization's, or its own where it came late.
     counted_as: HashMap<TrackingId, TrackingId>,
-    last_event: HashMap<String, Timestamp>,
+    last_event: HashMap<AccountId, Timestamp>,
 }
 
 impl Twin {
@@ -273,7 +273,7 @@ impl Twin {
         let mut now = request.received_at;
         if let Some(decision) = bench.store.decision(request.id).await.unwrap() {
             now = decision.at;
-            self.is_dated(request, now);
+            self.assert_dated_in_order(request, &decision);
         }
         match (&request.command, outcome) {
             (Command::Authorize(call), Outcome::Authorization(answer)) => {
@@ -322,14 +322,9 @@ impl Twin {
     }
 
     /// Everything on an account is dated after all that happened there before, and not much later than it was received.
-    fn is_dated(&mut self, request: &Request, at: Timestamp) {
-        let account = match &request.command {
-            Command::Authorize(call) => call.account.given(),
-            Command::Credit(call) => call.account.given(),
-            Command::Reverse(call) => call.account.given(),
-            _ => None,
-        };
-        let Some(account) = account else { return };
+    fn assert_dated_in_order(&mut self, request: &Request, decision: &Decision) {
+        let at = decision.at;
+        let Some(account) = &decision.account else { return };
         let last = self.last_event.insert(account.clone(), at);
         assert!(last.is_none_or(|last| last < at), "{request:?} is dated at {at}, after {last:?}");
         assert!((0..1_000).contains(&at.since(request.received_at).0), "{request:?} is dated at {at}");

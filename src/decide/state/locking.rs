@@ -128,7 +128,7 @@ impl State {
 
     /// The same for the parts of the directory where these values are or will be: whoever adds a person needs them, so that
     /// two calls at once make one.
-    pub fn lock_directory(&mut self, keys: &BTreeSet<DirectoryKey>) -> Result<(), Missing> {
-        self.lock(keys.iter().map(Lock::directory))
+    pub fn lock_directory<'k>(&mut self, keys: impl IntoIterator<Item = &'k DirectoryKey>) -> Result<(), Missing> {
+        self.lock(keys.into_iter().map(Lock::directory))
     }
 }

@@ -169,9 +169,7 @@ impl Store for PostgresStore {
     }
 
     async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
-        let mut connection = self.readers.begin(transaction::READ).await?;
-        let overdue = query_scalar(OVERDUE).bind(at.0).bind(limit).fetch_all(&mut *connection);
-        let rows: Vec<String> = self.readers.watch(async { overdue.await.map_err(store_error) }).await?;
+        let rows: Vec<String> = self.read(query_scalar(OVERDUE).bind(at.0).bind(limit)).await?;
         rows.iter().map(|row| parse(row)).collect()
     }
 

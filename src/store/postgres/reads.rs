@@ -6,8 +6,9 @@
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
-use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Postgres, Transaction, query_scalar};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::QueryScalar;
+use sqlx::{FromRow, Postgres, query_scalar};
 
 use super::rows::{STAND_IN_FOR_NUL, person_row};
 use super::{PostgresStore, store_error, transaction};
@@ -237,11 +238,13 @@ impl Reads for PostgresStore {
     }
 
     async fn latest_batch_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.ask::<Option<i64>>(LATEST_BATCH).await?.map(Timestamp))
+        let latest: Option<i64> = self.read_one(query_scalar(LATEST_BATCH)).await?;
+        Ok(latest.map(Timestamp))
     }
 
     async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(Some(Timestamp(self.ask(CLOCK).await?)))
+        let now = self.read_one(query_scalar(CLOCK)).await?;
+        Ok(Some(Timestamp(now)))
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<(Account, Person)>, StoreError> {
@@ -342,9 +345,7 @@ impl Reads for PostgresStore {
     }
 
     async fn rules_text(&self, version: &str) -> Result<Option<String>, StoreError> {
-        let mut reader = self.reader().await?;
-        let find = query_scalar(RULES_TEXT).bind(version.to_owned()).fetch_optional(&mut *reader);
-        self.readers.watch(async { find.await.map_err(store_error) }).await
+        Ok(self.read(query_scalar(RULES_TEXT).bind(version.to_owned())).await?.pop())
     }
 
     async fn audit(&self) -> Result<Vec<AuditCheck>, StoreError> {
@@ -353,20 +354,25 @@ impl Reads for PostgresStore {
 }
 
 impl PostgresStore {
-    /// A transaction to read in.
-    async fn reader(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        self.readers.begin(transaction::READ).await
-    }
-
-    /// What a statement without arguments says.
-    async fn ask<T>(&self, query: &'static str) -> Result<T, StoreError>
+    /// All that one statement finds, in a transaction of its own, for as long as the host lives. Every short read comes
+    /// this way.
+    pub(super) async fn read<T>(&self, query: QueryScalar<'_, Postgres, T, PgArguments>) -> Result<Vec<T>, StoreError>
     where
-        T: Send + Unpin + 'static,
+        T: Send + Unpin,
         (T,): for<'r> FromRow<'r, PgRow>,
     {
-        let mut reader = self.reader().await?;
-        let ask = query_scalar(query).fetch_one(&mut *reader);
-        self.readers.watch(async { ask.await.map_err(store_error) }).await
+        let mut reader = self.readers.begin(transaction::READ).await?;
+        let found = query.fetch_all(&mut *reader);
+        self.readers.watch(async { found.await.map_err(store_error) }).await
+    }
+
+    /// The same of a statement that always finds one row.
+    async fn read_one<T>(&self, query: QueryScalar<'_, Postgres, T, PgArguments>) -> Result<T, StoreError>
+    where
+        T: Send + Unpin,
+        (T,): for<'r> FromRow<'r, PgRow>,
+    {
+        self.read(query).await?.pop().ok_or_else(|| store_error(sqlx::Error::RowNotFound))
     }
 
     /// The one row that `query` names by `key`.
@@ -375,10 +381,8 @@ impl PostgresStore {
         query: &'static str,
         key: impl ToString,
     ) -> Result<Option<T>, StoreError> {
-        let mut reader = self.reader().await?;
-        let find = query_scalar(query).bind(bindable(&key)).fetch_optional(&mut *reader);
-        let found: Option<String> = self.readers.watch(async { find.await.map_err(store_error) }).await?;
-        found.as_deref().map(parse).transpose()
+        let found: Vec<String> = self.read(query_scalar(query).bind(bindable(&key))).await?;
+        found.first().map(|row| parse(row)).transpose()
     }
 
     /// One page of a list.
@@ -392,9 +396,7 @@ impl PostgresStore {
         for filter in filters {
             bound = bound.bind(filter);
         }
-        let mut reader = self.reader().await?;
-        let list = bound.fetch_one(&mut *reader);
-        let rows: String = self.readers.watch(async { list.await.map_err(store_error) }).await?;
+        let rows: String = self.read_one(bound).await?;
         parse(&rows)
     }
 }

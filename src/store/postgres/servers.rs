@@ -43,11 +43,8 @@ impl Servers for PostgresStore {
     }
 
     async fn servers_seen(&self, since: Timestamp) -> Result<Vec<RunningServer>, StoreError> {
-        let mut transaction = self.readers.begin(transaction::READ).await?;
-        let seen = query_scalar("SELECT row_to_json(servers)::text FROM servers WHERE seen_at >= $1 ORDER BY name, id")
-            .bind(since.0)
-            .fetch_all(&mut *transaction);
-        let rows: Vec<String> = self.readers.watch(async { seen.await.map_err(store_error) }).await?;
+        let seen = query_scalar("SELECT row_to_json(servers)::text FROM servers WHERE seen_at >= $1 ORDER BY name, id");
+        let rows: Vec<String> = self.read(seen.bind(since.0)).await?;
         rows.iter().map(|row| parse(row)).collect()
     }
 }
