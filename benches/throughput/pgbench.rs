@@ -33,9 +33,6 @@ impl Pgbench {
     pub async fn prepare(arguments: &Arguments) -> anyhow::Result<Self> {
         let database = postgres::create(arguments, "vna_pgbench").await?;
         servers::seed(arguments, &database)?;
-        let subjects = "INSERT INTO subjects (kind, key, last_event_at) SELECT 'account', id, 1 FROM accounts
-             ON CONFLICT DO NOTHING";
-        postgres::execute(&database, subjects.to_owned()).await?;
         fs::write(arguments.folder.join("credit.sql"), script())?;
         Ok(Self { database, made: 0 })
     }
@@ -107,8 +104,7 @@ fn script() -> String {
 \set account 4000000000000000 + :k % :accounts
 \set now 1700000000000000 + :k
 BEGIN;
-UPDATE accounts SET balance = balance + 12050 WHERE id = :account::bigint::text;
-UPDATE subjects SET last_event_at = :now, unfiled = '{records}' WHERE kind = 'account' AND key = :account::bigint::text;
+UPDATE accounts SET balance = balance + 12050, last_event_at = :now, unfiled = '{records}' WHERE id = :account::bigint::text;
 UPDATE authorizations SET state = 'Credited', credit = {credit}, bound_credit = {credit} WHERE id = {authorization};
 INSERT INTO credits VALUES ({credit}, :account::bigint::text, {authorization}, 12050, 'MXN', NULL, :now, 'Approved', true, NULL, NULL, NULL, NULL, NULL, '[]');
 INSERT INTO entries VALUES (:account::bigint::text, {credit}, 'Credit', {credit}, 'MXN', :now);

@@ -40,6 +40,8 @@ CREATE TABLE directory (
 );
 CREATE INDEX directory_by_person ON directory (person);
 
+-- An account is what limits count by, too: with it stand what its subject keeps (see subjects) and its newest records, in
+-- the one row that every call on it locks, reads and writes.
 CREATE TABLE accounts (
     id           text COLLATE "C" PRIMARY KEY,
     person       uuid NOT NULL,
@@ -51,22 +53,29 @@ CREATE TABLE accounts (
     balance      bigint NOT NULL,
     pending      bigint NOT NULL,
     receivable   bigint NOT NULL,
-    opening_balance bigint NOT NULL
-);
+    opening_balance bigint NOT NULL,
+    last_event_at bigint NOT NULL,
+    series       json NOT NULL DEFAULT '{}',
+    unfiled      json NOT NULL DEFAULT '[]'
+) WITH (fillfactor = 50);
 CREATE INDEX accounts_by_person ON accounts (person);
 CREATE INDEX accounts_by_age ON accounts (created_at, id);
 
+-- Senders and receivers, and a row for each part of the directory that was ever locked.
 -- The key comes before its kind: most comparisons in a tree then end at the first column.
 -- What every call reads and writes whole is json, which is not taken apart.
--- Half of each page is left free: every call writes its subject's row anew, and on the same page that changes no index.
+-- Half of each page is left free, as in accounts: a row that is written anew on its page changes no index.
 CREATE TABLE subjects (
     kind          text COLLATE "C" NOT NULL,
     key           text COLLATE "C" NOT NULL,
     last_event_at bigint NOT NULL,
     series        json NOT NULL DEFAULT '{}',
-    unfiled       json NOT NULL DEFAULT '[]',
     PRIMARY KEY (key, kind)
 ) WITH (fillfactor = 50);
+
+CREATE VIEW all_subjects AS
+SELECT 'account' AS kind, id AS key, last_event_at, series FROM accounts
+UNION ALL SELECT kind, key, last_event_at, series FROM subjects;
 
 -- What each subject has counted in each currency, a row for each.
 CREATE VIEW series AS
@@ -76,7 +85,7 @@ SELECT s.kind, s.key, h.key AS currency, (h.value ->> 'events')::bigint AS event
         || coalesce((h.value -> 'released')::jsonb, '{}') AS released,
     coalesce((h.value #>> '{open,count}')::bigint, 0) AS open, (h.value #>> '{open,at}')::bigint AS open_since,
     (h.value #>> '{open,due_at}')::bigint AS open_until, coalesce(h.value -> 'starts', '[]') AS starts
-FROM subjects s, json_each(s.series) h;
+FROM all_subjects s, json_each(s.series) h;
 
 -- What it had counted up to the start of each window that it was last counted over, and when it went on.
 CREATE VIEW window_starts AS
@@ -233,7 +242,7 @@ CREATE TABLE decisions (
 );
 
 -- What an account's decisions and entries are found by, and its authorizations and credits, too: each has its decision
--- under its own id. The newest stand in the account's subject until they are filed here: see domain/record.rs.
+-- under its own id. The newest stand in the account's row until they are filed here: see domain/record.rs.
 CREATE TABLE account_records (
     account  text COLLATE "C" NOT NULL,
     at       bigint NOT NULL,
@@ -246,8 +255,8 @@ CREATE TABLE account_records (
 CREATE VIEW all_account_records AS
 SELECT account, at, id, decision, posted FROM account_records
 UNION ALL
-SELECT s.key, (r.value ->> 0)::bigint, (r.value ->> 1)::uuid, r.value ->> 2, (r.value ->> 3)::boolean
-FROM subjects s, json_array_elements(s.unfiled) r WHERE s.kind = 'account';
+SELECT a.id, (r.value ->> 0)::bigint, (r.value ->> 1)::uuid, r.value ->> 2, (r.value ->> 3)::boolean
+FROM accounts a, json_array_elements(a.unfiled) r;
 
 CREATE TABLE account_changes (
     account     text COLLATE "C" NOT NULL,

@@ -38,6 +38,9 @@ CREATE TABLE directory (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX directory_by_person ON directory (person);
 
+-- An account is what limits count by, too: with it stand what its subject keeps (see subjects) and its newest records, in
+-- the one row that every call on it reads and writes.
+-- With a rowid: else a row of more than a kilobyte would have a page of its own.
 CREATE TABLE accounts (
     id           TEXT PRIMARY KEY,
     person       TEXT NOT NULL,
@@ -49,21 +52,27 @@ CREATE TABLE accounts (
     balance      INTEGER NOT NULL,
     pending      INTEGER NOT NULL,
     receivable   INTEGER NOT NULL,
-    opening_balance INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+    opening_balance INTEGER NOT NULL,
+    last_event_at INTEGER NOT NULL,
+    series       TEXT NOT NULL DEFAULT '{}',
+    unfiled      TEXT NOT NULL DEFAULT '[]'
+) STRICT;
 CREATE INDEX accounts_by_person ON accounts (person);
 CREATE INDEX accounts_by_age ON accounts (created_at, id);
 
--- The key comes before its kind: most comparisons in a tree then end at the first column.
--- With a rowid: else a row of more than a kilobyte would have a page of its own.
+-- Senders and receivers. The key comes before its kind: most comparisons in a tree then end at the first column.
+-- With a rowid, as accounts.
 CREATE TABLE subjects (
     kind          TEXT NOT NULL,
     key           TEXT NOT NULL,
     last_event_at INTEGER NOT NULL,
     series        TEXT NOT NULL DEFAULT '{}',
-    unfiled       TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (key, kind)
 ) STRICT;
+
+CREATE VIEW all_subjects AS
+SELECT 'account' AS kind, id AS key, last_event_at, series FROM accounts
+UNION ALL SELECT kind, key, last_event_at, series FROM subjects;
 
 -- What each subject has counted in each currency, a row for each.
 CREATE VIEW series AS
@@ -73,7 +82,7 @@ SELECT s.kind, s.key, h.key AS currency, h.value ->> 'events' AS events, h.value
         coalesce(h.value -> 'released', '{}')) AS released,
     coalesce(h.value ->> '$.open.count', 0) AS open, h.value ->> '$.open.at' AS open_since,
     h.value ->> '$.open.due_at' AS open_until, coalesce(h.value -> 'starts', '[]') AS starts
-FROM subjects s, json_each(s.series) h;
+FROM all_subjects s, json_each(s.series) h;
 
 -- What it had counted up to the start of each window that it was last counted over, and when it went on.
 CREATE VIEW window_starts AS
@@ -223,7 +232,7 @@ CREATE TABLE decisions (
 ) STRICT;
 
 -- What an account's decisions and entries are found by, and its authorizations and credits, too: each has its decision
--- under its own id. The newest stand in the account's subject until they are filed here: see domain/record.rs.
+-- under its own id. The newest stand in the account's row until they are filed here: see domain/record.rs.
 CREATE TABLE account_records (
     account  TEXT NOT NULL,
     at       INTEGER NOT NULL,
@@ -236,8 +245,7 @@ CREATE TABLE account_records (
 CREATE VIEW all_account_records AS
 SELECT account, at, id, decision, posted FROM account_records
 UNION ALL
-SELECT s.key, r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3
-FROM subjects s, json_each(s.unfiled) r WHERE s.kind = 'account';
+SELECT a.id, r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3 FROM accounts a, json_each(a.unfiled) r;
 
 CREATE TABLE account_changes (
     account     TEXT NOT NULL,

@@ -171,11 +171,11 @@ async fn lock(batch: &mut dyn Batch, mut state: State) -> Result<State, StoreErr
     if wanted.is_empty() {
         return Ok(state);
     }
-    let (mut subjects, absent) = state.locked(batch.lock(&wanted).await?);
+    let (mut loaded, absent) = state.locked(batch.lock(&wanted).await?);
     if !absent.is_empty() {
         batch.make_locks(&absent).await?;
         let (made, _) = state.locked(batch.lock(&absent).await?);
-        subjects.extend(made);
+        loaded.subjects.extend(made.subjects);
     }
-    Ok(state.read_again(subjects))
+    Ok(state.read_again(loaded))
 }

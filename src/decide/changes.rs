@@ -1,6 +1,6 @@
 //! What a batch writes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::wanted::{IdempotencyKey, IdempotencyRecord};
 use crate::domain::record::{AccountRecord, FILED_AT_ONCE, FiledRecord};
@@ -15,6 +15,7 @@ use crate::domain::{
 #[derive(Debug, Default)]
 pub struct Changes {
     pub persons: BTreeMap<PersonId, Person>,
+    /// All whose subject is among `subjects`, and only those: an account and its subject are one row.
     pub accounts: BTreeMap<AccountId, Account>,
     /// Those of `accounts` that were not there before.
     pub opened: BTreeSet<AccountId>,
@@ -55,11 +56,20 @@ impl Changes {
             && self.account_changes.is_empty()
     }
 
+    /// Adds the accounts of those subjects that have changed alone: they are one row.
+    pub(super) fn complete_accounts(&mut self, mut loaded: HashMap<AccountId, Account>) {
+        for subject in self.subjects.keys().filter(|subject| subject.kind == SubjectKind::Account) {
+            if let Some((id, account)) = loaded.remove_entry(subject.key.as_str()) {
+                self.accounts.entry(id).or_insert(account);
+            }
+        }
+    }
+
     /// Records the new decisions and entries under their accounts: in the account's own row, which a call on it writes
     /// anyway, until enough have gathered.
     pub(super) fn file_records(&mut self) {
         for FiledRecord { account, record } in self.records().into_values() {
-            let subject = SubjectKey::new(SubjectKind::Account, account.as_str());
+            let subject = SubjectKey::account(&account);
             let file = |record| FiledRecord { account: account.clone(), record };
             match self.subjects.get_mut(&subject) {
                 Some(subject) => {
@@ -93,12 +103,23 @@ impl Changes {
     }
 
     /// Accounts that were there before, as they now are.
-    pub fn changed_accounts(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.values().filter(|account| !self.opened.contains(&account.id))
+    pub fn changed_accounts(&self) -> impl Iterator<Item = (&Account, &Subject)> {
+        self.accounts_with_subjects().filter(|(account, _)| !self.opened.contains(&account.id))
     }
 
-    pub fn opened_accounts(&self) -> impl Iterator<Item = &Account> {
-        self.opened.iter().filter_map(|id| self.accounts.get(id))
+    pub fn opened_accounts(&self) -> impl Iterator<Item = (&Account, &Subject)> {
+        self.accounts_with_subjects().filter(|(account, _)| self.opened.contains(&account.id))
+    }
+
+    fn accounts_with_subjects(&self) -> impl Iterator<Item = (&Account, &Subject)> {
+        self.accounts
+            .values()
+            .filter_map(|account| Some((account, self.subjects.get(&SubjectKey::account(&account.id))?)))
+    }
+
+    /// Senders and receivers.
+    pub fn parties(&self) -> impl Iterator<Item = &Subject> {
+        self.subjects.values().filter(|subject| subject.key.kind != SubjectKind::Account)
     }
 
     /// Events that were there before, as they now are.

@@ -79,12 +79,7 @@ impl Wanted {
         if let Some(claim) = &request.idempotency {
             self.idempotency.insert(IdempotencyKey { path: claim.path.clone(), key: claim.key.clone() });
         }
-        for subject in request.subjects(context) {
-            if subject.kind == SubjectKind::Account {
-                self.accounts.insert(AccountId::new(&subject.key));
-            }
-            self.subjects.insert(subject);
-        }
+        self.subjects.extend(request.subjects(context));
         match &request.command {
             Command::Authorize(call) => {
                 self.name_windows(context, call, request.received_at, recollection);
@@ -92,14 +87,14 @@ impl Wanted {
             Command::Credit(call) => self.authorizations.extend(parse(&call.authorization)),
             Command::Reverse(call) => self.credits.extend(parse(&call.credit)),
             Command::CreateAccount(call) => {
-                self.accounts.insert(AccountId::from_random(request.random));
+                self.subjects.insert(SubjectKey::account(&AccountId::from_random(request.random)));
                 self.name_person(call.person.given(), call.documents.given().map(Vec::as_slice).unwrap_or_default());
             }
             Command::Enrol { token_hash, .. } => {
                 self.enrolments.insert(token_hash.clone());
             }
             Command::Seed(row) => {
-                self.accounts.insert(row.id.clone());
+                self.subjects.insert(SubjectKey::account(&row.id));
                 self.name_person(Some(&row.account.person), &row.account.documents);
             }
             Command::Operate(operation) => match &operation.action {

@@ -6,8 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::wanted::Loaded;
 use crate::domain::person::DirectoryKey;
-use crate::domain::{Subject, SubjectKey, SubjectKind};
+use crate::domain::{SubjectKey, SubjectKind};
 
 /// Something that one transaction at a time may decide about: a subject with all that is kept about it, or a part of the
 /// directory, where persons are found and added.
@@ -66,8 +67,8 @@ pub struct Locked {
     pub held: BTreeSet<Lock>,
     /// Nobody has ever locked them: the store has no row for them yet.
     pub absent: BTreeSet<Lock>,
-    /// The rows of subjects that were granted, as they will stay until the transaction ends. They need not be loaded.
-    pub subjects: Vec<Subject>,
+    /// The rows of accounts and subjects that were granted, as they will stay until the transaction ends.
+    pub loaded: Loaded,
 }
 
 /// The command names something that another transaction holds, or that an earlier command waits for. Nothing of it was

@@ -11,17 +11,17 @@ use crate::domain::person::DirectoryKey;
 use crate::domain::subject::{Earliest, Released};
 use crate::domain::{
     Account, AccountId, AmbiguousCredit, Authorization, Credit, Currency, Enrolment, Event, EventRef, Person, PersonId,
-    ReleaseKind, SeriesKey, Subject, SubjectKey, Timestamp, TrackingId,
+    ReleaseKind, SeriesKey, Subject, SubjectKey, SubjectKind, Timestamp, TrackingId,
 };
 
 /// Keys of what a batch still has to load.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    pub accounts: BTreeSet<AccountId>,
     /// Persons found by these values, with their keys and their accounts.
     pub directory: BTreeSet<DirectoryKey>,
     /// These persons themselves, with their keys and their accounts.
     pub persons: BTreeSet<PersonId>,
+    /// An account comes with its subject.
     pub subjects: BTreeSet<SubjectKey>,
     /// What is due of series that have something due.
     pub due: BTreeMap<SeriesKey, DueRange>,
@@ -146,8 +146,18 @@ impl Wanted {
         *self == Self::default()
     }
 
+    /// The identifiers of the accounts among the subjects.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
+        let accounts = self.subjects.iter().filter(|subject| subject.kind == SubjectKind::Account);
+        accounts.map(|subject| subject.key.as_str())
+    }
+
+    /// The senders and receivers among the subjects.
+    pub fn parties(&self) -> impl Iterator<Item = &SubjectKey> {
+        self.subjects.iter().filter(|subject| subject.kind != SubjectKind::Account)
+    }
+
     pub(super) fn add(&mut self, mut other: Self) {
-        self.accounts.append(&mut other.accounts);
         self.directory.append(&mut other.directory);
         self.persons.append(&mut other.persons);
         self.subjects.append(&mut other.subjects);
@@ -172,6 +182,7 @@ impl Wanted {
 /// Rows that a store found. What was wanted and is not among them does not exist.
 #[derive(Debug, Default)]
 pub struct Loaded {
+    /// Each with its subject.
     pub accounts: Vec<Account>,
     pub persons: Vec<Person>,
     pub subjects: Vec<Subject>,

@@ -1,5 +1,6 @@
 //! Identifiers. They are made at the edge (`clock::fresh_id`) and only carried here.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,12 @@ impl AccountId {
     pub fn last_four(&self) -> String {
         let usable: Vec<char> = self.0.chars().filter(char::is_ascii_alphanumeric).collect();
         usable[usable.len().saturating_sub(4)..].iter().collect()
+    }
+}
+
+impl Borrow<str> for AccountId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::currency::Currency;
-use super::ids::TrackingId;
+use super::ids::{AccountId, TrackingId};
 use super::record::AccountRecord;
 use super::time::Timestamp;
 
@@ -48,6 +48,10 @@ impl SubjectKey {
     pub fn new(kind: SubjectKind, key: impl Into<String>) -> Self {
         Self { kind, key: key.into() }
     }
+
+    pub fn account(id: &AccountId) -> Self {
+        Self::new(SubjectKind::Account, id.as_str())
+    }
 }
 
 impl fmt::Debug for SubjectKey {
@@ -57,7 +61,7 @@ impl fmt::Debug for SubjectKey {
     }
 }
 
-/// A subject's row.
+/// What is kept of a subject: a row of its own, or a part of its account's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     #[serde(flatten)]
@@ -67,6 +71,7 @@ pub struct Subject {
     /// The heads of its series.
     pub series: BTreeMap<Currency, Series>,
     /// An account's newest records, until they are filed; the latest first, so that most of the column stays as it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfiled: Vec<AccountRecord>,
 }
 

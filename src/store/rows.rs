@@ -1,13 +1,19 @@
 //! Rows travel as the JSON of their domain structs: how what a store returns becomes what the core takes in. The same
 //! for every store, which differ in SQL alone.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::decide::{DueRange, Loaded, PrefixEnd, PrefixEvent, PrefixKey, Wanted};
+use crate::domain::record::AccountRecord;
 use crate::domain::subject::{Earliest, Released};
-use crate::domain::{Currency, EventRef, ReleaseKind, SeriesKey, SubjectKey, SubjectKind, Tally, Timestamp};
+use crate::domain::{
+    Account, AccountId, Currency, EventRef, PersonId, ReleaseKind, Series, SeriesKey, Status, Subject, SubjectKey,
+    SubjectKind, Tally, Timestamp,
+};
 
 /// Reads one row. The error repeats nothing of it: rows hold personal data, and errors go to the log.
 pub(super) fn parse<T: DeserializeOwned>(row: &str) -> Result<T, StoreError> {
@@ -46,7 +52,15 @@ impl Rows<'_> {
 /// Takes in rows of the kind that they are tagged with.
 pub(super) fn take_in(loaded: &mut Loaded, kind: &str, rows: Rows<'_>) -> Result<(), StoreError> {
     match kind {
-        "account" => rows.read_into(&mut loaded.accounts),
+        "account" => {
+            let mut found: Vec<AccountRow> = Vec::new();
+            rows.read_into(&mut found)?;
+            for (account, subject) in found.into_iter().map(AccountRow::split) {
+                loaded.accounts.push(account);
+                loaded.subjects.push(subject);
+            }
+            Ok(())
+        }
         "person" => rows.read_into(&mut loaded.persons),
         "subject" => rows.read_into(&mut loaded.subjects),
         "event" => rows.read_into(&mut loaded.events),
@@ -59,6 +73,50 @@ pub(super) fn take_in(loaded: &mut Loaded, kind: &str, rows: Rows<'_>) -> Result
         "enrolment" => rows.read_into(&mut loaded.enrolments),
         "idempotency" => rows.read_into(&mut loaded.idempotency),
         other => Err(StoreError::Corrupt(format!("rows of kind {other}"))),
+    }
+}
+
+/// An account with its subject. Without `flatten`, which would take each row apart twice.
+#[derive(Deserialize)]
+struct AccountRow {
+    id: AccountId,
+    person: PersonId,
+    currency: Currency,
+    status: Status,
+    tier: String,
+    display_name: String,
+    created_at: Timestamp,
+    balance: i64,
+    pending: i64,
+    receivable: i64,
+    opening_balance: i64,
+    last_event_at: Timestamp,
+    series: BTreeMap<Currency, Series>,
+    unfiled: Vec<AccountRecord>,
+}
+
+impl AccountRow {
+    fn split(self) -> (Account, Subject) {
+        let subject = Subject {
+            key: SubjectKey::account(&self.id),
+            last_event_at: self.last_event_at,
+            series: self.series,
+            unfiled: self.unfiled,
+        };
+        let account = Account {
+            id: self.id,
+            person: self.person,
+            currency: self.currency,
+            status: self.status,
+            tier: self.tier,
+            display_name: self.display_name,
+            created_at: self.created_at,
+            balance: self.balance,
+            pending: self.pending,
+            receivable: self.receivable,
+            opening_balance: self.opening_balance,
+        };
+        (account, subject)
     }
 }
 

@@ -20,8 +20,8 @@ macro_rules! for_each_table {
             persons(id; data json, documents json)
             directory(kind, value, person)
             accounts(id; person, currency, status, tier, display_name, created_at, balance, pending, receivable,
-                opening_balance)
-            subjects(key, kind; last_event_at, series json, unfiled json)
+                opening_balance, last_event_at, series json, unfiled json)
+            subjects(key, kind; last_event_at, series json)
             events(key, kind, currency, at, number; amount, running, authorization, due_at, released)
             release_nodes(key, kind, currency, level, block, released; count, amount)
             authorizations(id; account, amount, currency, exchange_rate, at, expires_at, state, sender, counted json,

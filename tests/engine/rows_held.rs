@@ -23,7 +23,7 @@ window = { rolling = \"24h\" }
 async fn hold_the_account(bank: &Bank) -> PgConnection {
     let mut client = PgConnection::connect(&bank.bench.database.url).await.unwrap();
     client.execute("BEGIN").await.unwrap();
-    let row = "SELECT 1 FROM subjects WHERE kind = 'account' AND key = 'A' FOR UPDATE";
+    let row = "SELECT 1 FROM accounts WHERE id = 'A' FOR UPDATE";
     assert_eq!(client.fetch_all(row).await.unwrap().len(), 1);
     client
 }

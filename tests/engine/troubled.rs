@@ -21,7 +21,7 @@ pub enum Trouble {
     Refuses(TrackingId),
     /// This account's series are spoilt in a way that the core cannot live with.
     Spoils(AccountId),
-    /// Loading this account panics.
+    /// Reading this account panics, whether it is loaded or comes with its lock.
     Panics(AccountId),
     /// Another transaction has this account's lock.
     Holds(AccountId),
@@ -169,6 +169,12 @@ impl TroubledBatch {
         }
     }
 
+    fn panic_at<'k>(&self, mut read: impl Iterator<Item = &'k str>) {
+        if let Trouble::Panics(account) = self.trouble() {
+            assert!(!read.any(|key| key == account.as_str()), "as the test wants it");
+        }
+    }
+
     fn judge(&self, changes: &Changes) -> Result<(), StoreError> {
         let decides = |wanted| changes.decisions.iter().any(|decision| decision.id == wanted);
         match self.trouble() {
@@ -187,9 +193,10 @@ impl Batch for TroubledBatch {
     }
 
     async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
+        self.panic_at(wanted.iter().map(|lock| lock.key.as_str()));
         let Trouble::Holds(account) = self.trouble() else {
             let mut locked = self.batch.lock(wanted).await?;
-            self.spoil(&mut locked.subjects);
+            self.spoil(&mut locked.loaded.subjects);
             return Ok(locked);
         };
         let (held, free) =
@@ -215,9 +222,7 @@ impl Batch for TroubledBatch {
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
         self.loads.fetch_add(1, Ordering::Relaxed);
-        if let Trouble::Panics(account) = self.trouble() {
-            assert!(!wanted.accounts.contains(&account), "as the test wants it");
-        }
+        self.panic_at(wanted.accounts());
         let mut loaded = self.batch.load(wanted).await?;
         self.spoil(&mut loaded.subjects);
         Ok(loaded)

@@ -33,8 +33,8 @@ impl Held {
         Self(client)
     }
 
-    async fn subject_of_ana(server: &Server) -> Self {
-        Self::rows(server, &format!("subjects WHERE kind = 'account' AND key = '{ANA}'")).await
+    async fn account_of_ana(server: &Server) -> Self {
+        Self::rows(server, &format!("accounts WHERE id = '{ANA}'")).await
     }
 
     async fn release(mut self) {
@@ -84,16 +84,6 @@ async fn delay_their_own_command_only(server: &Server, rows: &str, path: &str, b
     held.release().await;
     let done = call().await.success().text;
     assert_eq!(call().await.success().text, done);
-}
-
-#[tokio::test]
-#[ignore = "needs a Postgres; scripts/test runs it on one"]
-async fn an_accounts_subject_that_is_held_delays_its_own_command_only() {
-    let server = a_server().await;
-    let body = credit(ANA, &server.authorized().await);
-    let subject = format!("subjects WHERE kind = 'account' AND key = '{ANA}'");
-    delay_their_own_command_only(&server, &subject, "/CreditFunds", body).await;
-    assert_eq!(server.balance().await, "100.00");
 }
 
 #[tokio::test]
@@ -174,7 +164,7 @@ async fn a_held_row_does_not_delay_calls_that_wait_for_another_server() {
     let beside = server.beside().await;
     let leaps = [server.leap(), beside.leap()];
     let body = credit(ANA, &server.authorized().await);
-    let held = Held::subject_of_ana(&server).await;
+    let held = Held::account_of_ana(&server).await;
     let refused = at_once(2, async |caller: usize| leaps[caller].credit(body.clone()).await);
     let mut refused = pin!(tokio::time::timeout(LONGEST_WAIT, refused));
     let others = at_once(4, async |caller: usize| others_are_served(&leaps[caller % 2]).await);
@@ -194,7 +184,7 @@ async fn everybody_who_needs_a_held_row_is_told_in_time_and_nothing_of_it_happen
     let beside = server.beside().await;
     let leaps = [server.leap(), beside.leap()];
     let authorized = server.authorized().await;
-    let held = Held::subject_of_ana(&server).await;
+    let held = Held::account_of_ana(&server).await;
     let calls = at_once(24, async |caller: usize| {
         let leap = &leaps[caller % 2];
         let answer = match caller / 2 % 3 {
@@ -227,7 +217,7 @@ async fn a_row_that_is_let_go_in_time_costs_a_wait_and_nothing_else() {
     let server = a_server().await;
     let leap = server.leap();
     let authorized = server.authorized().await;
-    let held = Held::subject_of_ana(&server).await;
+    let held = Held::account_of_ana(&server).await;
     let calls = at_once(8, async |_| leap.credit(credit(ANA, &authorized)).await.done());
     let let_go = async {
         others_are_served(&leap).await;

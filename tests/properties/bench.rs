@@ -93,9 +93,11 @@ impl Bench {
             // A node that was added to and taken from is the same as one that never was.
             let rows = match table {
                 "release_nodes" => "release_nodes WHERE NOT (count = 0 AND amount = 0)",
-                "subjects" => {
-                    "(SELECT kind, key, last_event_at, NULL AS series, NULL AS unfiled FROM subjects) subjects"
+                "accounts" => {
+                    "(SELECT id, person, currency, status, tier, display_name, created_at, balance, pending, receivable, \
+                     opening_balance, last_event_at, NULL AS series, NULL AS unfiled FROM accounts) accounts"
                 }
+                "subjects" => "(SELECT kind, key, last_event_at, NULL AS series FROM subjects) subjects",
                 // Where its open events begin is a bound, exact when it was looked for.
                 "series" => {
                     "(SELECT kind, key, currency, events, amount, first_at, released, starts, open, NULL AS open_since, \

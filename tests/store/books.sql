@@ -5,12 +5,13 @@ INSERT INTO persons VALUES ('00000000-0000-7000-8000-000000000001',
     '[{"DocumentType":"INE_IFE","Number":"123"}]');
 INSERT INTO directory VALUES ('phone', '+525555123456', '00000000-0000-7000-8000-000000000001');
 
-INSERT INTO accounts (id, person, currency, status, tier, display_name, created_at, balance, pending, receivable, opening_balance)
-VALUES ('4000', '00000000-0000-7000-8000-000000000001', 'MXN', 'Active', 'standard', 'MC-4000', 1, 1307, 0, 0, 7),
-       ('4001', '00000000-0000-7000-8000-000000000001', 'MXN', 'Blocked', 'gold', 'MC-4001', 2, 0, 0, 0, 0);
+INSERT INTO accounts VALUES
+    ('4000', '00000000-0000-7000-8000-000000000001', 'MXN', 'Active', 'standard', 'MC-4000', 1, 1307, 0, 0, 7, 100,
+     '{"MXN":{"events":7,"amount":3400,"first_at":10,"open":{"count":1,"at":10,"due_at":200},"released":{"expiry":{"count":1,"amount":300},"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"starts":[{"upto":15,"events":1,"amount":1000,"next_at":20},{"upto":30,"events":4,"amount":2600,"released":{"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"next_at":50}]}}',
+     '[[35,"00000000-0000-7000-8000-00000000c003","Credit",false],[50,"00000000-0000-7000-8000-00000000a005","Authorization",false],[90,"00000000-0000-7000-8000-00000000c004","Credit",true],[95,"00000000-0000-7000-8000-00000000a006","Authorization",false],[99,"00000000-0000-7000-8000-00000000f001",null,true]]'),
+    ('4001', '00000000-0000-7000-8000-000000000001', 'MXN', 'Blocked', 'gold', 'MC-4001', 2, 0, 0, 0, 0, 0, '{}', '[]');
 
-INSERT INTO subjects (kind, key, last_event_at, series) VALUES
-    ('account', '4000', 100, '{"MXN":{"events":7,"amount":3400,"first_at":10,"open":{"count":1,"at":10,"due_at":200},"released":{"expiry":{"count":1,"amount":300},"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"starts":[{"upto":15,"events":1,"amount":1000,"next_at":20},{"upto":30,"events":4,"amount":2600,"released":{"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"next_at":50}]}}'),
+INSERT INTO subjects VALUES
     ('sender', '+15550100|1980-02-02', 100, '{"MXN":{"events":1,"amount":300,"first_at":50,"open":{"count":1,"at":50,"due_at":60}}}');
 
 INSERT INTO events VALUES
@@ -106,9 +107,6 @@ INSERT INTO account_records VALUES
     ('4000', 28, '00000000-0000-7000-8000-00000000e001', NULL, TRUE),
     ('4000', 30, '00000000-0000-7000-8000-00000000a003', 'Authorization', FALSE),
     ('4000', 30, '00000000-0000-7000-8000-00000000a004', 'Authorization', FALSE);
-UPDATE subjects SET unfiled = '[[35,"00000000-0000-7000-8000-00000000c003","Credit",false],[50,"00000000-0000-7000-8000-00000000a005","Authorization",false],[90,"00000000-0000-7000-8000-00000000c004","Credit",true],[95,"00000000-0000-7000-8000-00000000a006","Authorization",false],[99,"00000000-0000-7000-8000-00000000f001",null,true]]'
-WHERE kind = 'account' AND key = '4000';
-
 INSERT INTO account_changes VALUES
     ('4001', '00000000-0000-7000-8000-00000000b001', 50, 'ops', 'block', 'court order', NULL, 'Active -> Blocked', 'C-1',
      '2027-01-01');

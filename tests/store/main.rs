@@ -237,7 +237,7 @@ async fn an_audit_names_what_is_wrong_and_no_sender() {
         ("UPDATE account_records SET decision = 'Reversal' WHERE id = '#a001'", "each decision about an account"),
         ("UPDATE account_records SET posted = NOT posted WHERE id = '#c001'", "each decision about an account"),
         ("UPDATE account_records SET account = '4001' WHERE id = '#a002'", "each decision about an account"),
-        ("UPDATE subjects SET unfiled = '[]'", "each decision about an account"),
+        ("UPDATE accounts SET unfiled = '[]'", "each decision about an account"),
         (
             "INSERT INTO account_records VALUES ('4000', 95, '#a006', 'Authorization', FALSE)",
             "each decision about an account",
@@ -245,10 +245,7 @@ async fn an_audit_names_what_is_wrong_and_no_sender() {
         ("UPDATE events SET number = 9 WHERE number = 7", "the events of each series"),
         ("UPDATE events SET running = 0 WHERE number = 7", "the events of each series"),
         ("UPDATE events SET at = 1 WHERE number = 7", "the events of each series"),
-        (
-            "UPDATE subjects SET series = '{\"MXN\":{\"events\":8,\"amount\":3400}}' WHERE kind = 'account'",
-            "each series' count",
-        ),
+        ("UPDATE accounts SET series = '{\"MXN\":{\"events\":8,\"amount\":3400}}'", "each series' count"),
         (
             "UPDATE subjects SET series = '{\"MXN\":{\"events\":1,\"amount\":8}}' WHERE kind = 'sender'",
             "each series' count",
@@ -286,6 +283,7 @@ async fn an_audit_names_what_is_wrong_and_no_sender() {
         ("UPDATE release_nodes SET count = count + 1 WHERE level = 3", "each node of a release tree"),
         ("DELETE FROM release_nodes WHERE level = 4", "each node of a release tree"),
         ("UPDATE release_nodes SET level = 5 WHERE level = 4", "each node of a release tree"),
+        ("UPDATE accounts SET last_event_at = 1", "no event is dated after"),
         ("UPDATE subjects SET last_event_at = 1", "no event is dated after"),
         ("DELETE FROM subjects", "no event is dated after"),
         ("DELETE FROM events WHERE number = 7", "each authorization and each late credit is counted"),
@@ -362,12 +360,15 @@ async fn what_is_read_under_a_lock_was_committed_last_however_early_the_transact
     let books = sound_books().await;
     let account = SubjectKey::new(SubjectKind::Account, "4000");
     let mut batch = books.store.begin().await.unwrap();
-    books.run("UPDATE subjects SET last_event_at = 101 WHERE kind = 'account'").await;
-    let with_the_lock = batch.lock(&[Lock::from(&account)].into()).await.unwrap().subjects;
-    let loaded = batch.load(&Wanted { subjects: [account].into(), ..Wanted::default() }).await.unwrap().subjects;
-    assert_eq!(with_the_lock.len(), usize::from(!books.is_sqlite()), "nobody else can write to SQLite");
-    for subject in with_the_lock.iter().chain(&loaded) {
-        assert_eq!((subject.last_event_at, &subject.series), (Timestamp(101), &loaded[0].series));
+    books.run("UPDATE accounts SET last_event_at = 101").await;
+    let with_the_lock = batch.lock(&[Lock::from(&account)].into()).await.unwrap().loaded;
+    let loaded = batch.load(&Wanted { subjects: [account].into(), ..Wanted::default() }).await.unwrap();
+    assert_eq!((loaded.accounts[0].balance, loaded.subjects[0].last_event_at), (1_307, Timestamp(101)));
+    if books.is_sqlite() {
+        assert!(with_the_lock.subjects.is_empty(), "nobody else can write to SQLite");
+    } else {
+        assert_eq!(with_the_lock.accounts, loaded.accounts);
+        assert_eq!(with_the_lock.subjects, loaded.subjects);
     }
     batch.roll_back().await;
 }

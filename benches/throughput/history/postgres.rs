@@ -59,18 +59,17 @@ const CREDITED: &str = "
 
 /// Once all events of the past are there.
 const HEADS: &str = "
-    INSERT INTO subjects (kind, key, last_event_at, series)
-    SELECT 'account', key, max(at) + 1000000, jsonb_strip_nulls(jsonb_build_object('MXN', jsonb_build_object(
+    UPDATE accounts SET last_event_at = greatest(accounts.last_event_at, p.last_at), series = p.series
+    FROM (SELECT key, max(at) + 1000000 AS last_at, jsonb_strip_nulls(jsonb_build_object('MXN', jsonb_build_object(
         'events', count(*), 'amount', sum(amount), 'first_at', min(at),
         'released', jsonb_build_object('expiry', jsonb_build_object(
             'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),
         'open', CASE WHEN {open} AND count(due_at) > 0 THEN jsonb_build_object(
-            'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)) END)))
+            'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)) END))) AS series
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND ({first_account} + {accounts} - 1)::text
-    GROUP BY key
-    ON CONFLICT (key, kind) DO UPDATE SET series = excluded.series,
-        last_event_at = greatest(subjects.last_event_at, excluded.last_event_at);
+    GROUP BY key) p
+    WHERE p.key = accounts.id;
     INSERT INTO release_nodes
     SELECT 'account', key, 'MXN', level, (number - 1) / size, 'Expiry', count(*), sum(amount)
     FROM events CROSS JOIN (VALUES (1, 32), (2, 1024), (3, 32768), (4, 1048576)) AS l (level, size)

@@ -25,7 +25,7 @@ impl State {
         received_at: Timestamp,
     ) -> Result<Timestamp, Missing> {
         let locked = self.lock(subjects.iter().map(Lock::from));
-        let unknown: Vec<_> = subjects.iter().filter(|key| !self.known.subjects.contains(*key)).cloned().collect();
+        let unknown: Vec<_> = subjects.iter().filter(|key| !self.is_known(key)).cloned().collect();
         if !unknown.is_empty() {
             self.wanted.subjects.extend(unknown);
             return Err(Missing);
@@ -47,11 +47,16 @@ impl State {
         }
     }
 
-    /// A subject's row as the batch will write it.
+    /// What is kept of a subject, as the batch will write it.
     pub(super) fn changed_subject(&mut self, key: &SubjectKey) -> &mut Subject {
         let loaded = &self.subjects;
         let changed = self.overlay.changes.subjects.entry(key.clone());
         changed.or_insert_with(|| loaded.get(key).cloned().unwrap_or_else(|| Subject::new(key.clone())))
+    }
+
+    /// Whether it was loaded, by itself or with its holder, or is not there.
+    fn is_known(&self, key: &SubjectKey) -> bool {
+        self.subject(key).is_some() || self.known.subjects.contains(key)
     }
 
     fn subject(&self, key: &SubjectKey) -> Option<&Subject> {
@@ -135,7 +140,7 @@ impl State {
         Ok(self.subject(subject).into_iter().flat_map(|subject| subject.series.keys().copied()).collect())
     }
 
-    fn require_subject(&mut self, subject: &SubjectKey) -> Result<(), Missing> {
+    pub(super) fn require_subject(&mut self, subject: &SubjectKey) -> Result<(), Missing> {
         if self.known.subjects.contains(subject) {
             return Ok(());
         }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Missing, State};
-use crate::decide::lock::{Lock, Locked, PutBack};
+use crate::decide::lock::{Lock, LockKind, Locked, PutBack};
 use crate::decide::wanted::{Loaded, Wanted};
+use crate::domain::SubjectKey;
 use crate::domain::person::DirectoryKey;
-use crate::domain::{Subject, SubjectKey};
 
 /// What the batch may decide about.
 #[derive(Debug, Default)]
@@ -59,22 +59,22 @@ impl State {
     }
 
     /// Takes in the store's answer; the rows that came with it, and what a command needs and the store has no row for.
-    pub fn locked(&mut self, answer: Locked) -> (Vec<Subject>, BTreeSet<Lock>) {
+    pub fn locked(&mut self, answer: Locked) -> (Loaded, BTreeSet<Lock>) {
         self.locks.granted.extend(answer.granted);
         self.locks.held.extend(answer.held.into_iter().map(|lock| (lock, 0)));
         let needed = answer.absent.intersection(&self.wanted.locks).cloned().collect();
         self.locks.absent.extend(answer.absent);
-        (answer.subjects, needed)
+        (answer.loaded, needed)
     }
 
     /// Forgets all that was read, to read it again under the locks that the batch has by now: until then others could
-    /// write it. `subjects` were read with the locks.
-    pub fn read_again(self, subjects: Vec<Subject>) -> Self {
+    /// write it. `loaded` was read with the locks.
+    pub fn read_again(self, loaded: Loaded) -> Self {
         let mut state = Self { horizon: self.horizon, locks: self.locks, wanted: self.wanted, ..Self::default() };
         state.wanted.add(self.known);
-        let read: BTreeSet<SubjectKey> = subjects.iter().map(|subject| subject.key.clone()).collect();
+        let read: BTreeSet<SubjectKey> = loaded.subjects.iter().map(|subject| subject.key.clone()).collect();
         state.wanted.subjects.retain(|key| !read.contains(key));
-        state.absorb(Wanted { subjects: read, ..Wanted::default() }, Loaded { subjects, ..Loaded::default() });
+        state.absorb(Wanted { subjects: read, ..Wanted::default() }, loaded);
         state
     }
 
@@ -114,6 +114,11 @@ impl State {
         }
         let mut complete = true;
         for lock in needed {
+            // Nobody else sees what this batch opens.
+            let is_account = lock.kind == LockKind::Account;
+            if is_account && self.overlay.changes.opened.contains(lock.key.as_str()) {
+                continue;
+            }
             if self.locks.held.get(&lock).is_some_and(|first| *first <= self.locks.command) {
                 self.locks.blocked = true;
                 complete = false;

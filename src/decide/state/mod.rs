@@ -149,22 +149,26 @@ impl State {
     /// Ends the batch: everything it writes, and everything it has locked.
     pub fn into_changes(self) -> (Changes, BTreeSet<Lock>) {
         let mut changes = self.overlay.changes;
+        changes.complete_accounts(self.accounts);
         changes.file_records();
         (changes, self.locks.into_granted())
     }
 
     pub fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Missing> {
-        let changed = &self.overlay.changes.accounts;
-        find(id, changed, &self.accounts, &self.known.accounts, &mut self.wanted.accounts)
+        let found = self.overlay.changes.accounts.get(id).or_else(|| self.accounts.get(id)).cloned();
+        if found.is_none() {
+            self.require_subject(&SubjectKey::account(id))?;
+        }
+        Ok(found)
     }
 
     pub fn put_account(&mut self, account: Account) {
         if !self.accounts.contains_key(&account.id) && !self.overlay.changes.accounts.contains_key(&account.id) {
             self.overlay.opened_by.entry(account.person).or_default().push(account.id.clone());
             self.overlay.changes.opened.insert(account.id.clone());
-            // Its first call then finds the row that it locks.
-            self.changed_subject(&SubjectKey::new(SubjectKind::Account, account.id.as_str()));
         }
+        // They are one row.
+        self.changed_subject(&SubjectKey::account(&account.id));
         self.overlay.changes.accounts.insert(account.id.clone(), account);
     }
 

@@ -46,8 +46,8 @@ macro_rules! open {
                     SELECT \"authorization\" FROM events
                     WHERE kind = 'account' AND key = w.account AND currency = w.currency AND due_at > w.now
                         AND amount = w.amount AND at >= (
-                            SELECT (series #>> ARRAY[w.currency, 'open', 'at'])::bigint FROM subjects
-                            WHERE kind = 'account' AND key = w.account)
+                            SELECT (series #>> ARRAY[w.currency, 'open', 'at'])::bigint FROM accounts
+                            WHERE id = w.account)
                     ORDER BY at, number OFFSET 0) e
                 CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = e.\"authorization\" LIMIT 1) a
                 WHERE a.state = 'Open' AND ",
@@ -77,7 +77,7 @@ macro_rules! expired {
 /// 0` does the same where there is no limit.
 pub(super) const PARTS: &[Part] = &[
     Part {
-        keys: |wanted| keys(&wanted.accounts),
+        keys: |wanted| keys(wanted.accounts()),
         text: "SELECT 'account', row_to_json(a)::text
             FROM json_array_elements_text($0::json) w
             CROSS JOIN LATERAL (SELECT * FROM accounts WHERE id = w LIMIT 1) a",
@@ -96,7 +96,7 @@ pub(super) const PARTS: &[Part] = &[
         text: of_holders!("SELECT w::uuid AS id FROM json_array_elements_text($0::json) w"),
     },
     Part {
-        keys: |wanted| keys(&wanted.subjects),
+        keys: |wanted| keys(wanted.parties()),
         text: "SELECT 'subject', row_to_json(s)::text
             FROM json_to_recordset($0::json) AS w (kind text, key text)
             CROSS JOIN LATERAL (SELECT * FROM subjects WHERE kind = w.kind AND key = w.key LIMIT 1) s",

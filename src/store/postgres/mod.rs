@@ -301,9 +301,8 @@ fn store_error(error: sqlx::Error) -> StoreError {
 mod plans {
     use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-    use super::lock::{LOCK, WAIT};
     use super::reads::{FILTERED_RECORDS, LISTS_IN_THE_ORDER_OF_AN_INDEX, PAGES_OF_RECORDS};
-    use super::{OVERDUE, load, write};
+    use super::{OVERDUE, load, lock, write};
 
     /// A connection to the test run's cluster with empty tables of its own, gone when it closes. Tables are never read in
     /// full there where an index serves, as on any table that has grown.
@@ -372,11 +371,13 @@ mod plans {
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn a_lock_is_found_by_its_key() {
         let mut connection = connect().await;
-        for (query, looks) in [(LOCK, 2), (WAIT, 1)] {
-            let steps = plan(&mut connection, query, "text", "'[]'").await;
-            let reads: Vec<_> = steps.iter().filter(|step| step.contains("on subjects")).collect();
-            assert_eq!(reads.len(), looks, "{steps:#?}");
-            assert!(reads.iter().all(|step| step.contains("using subjects_pkey")), "{steps:#?}");
+        for (texts, looks) in [(lock::PARTS.map(|part| part.lock), 2), (lock::PARTS.map(|part| part.wait), 1)] {
+            let steps = plan(&mut connection, &load::compose(&texts), "text, text", "'[]', '[]'").await;
+            for table in ["accounts", "subjects"] {
+                let reads: Vec<_> = steps.iter().filter(|step| step.contains(&format!("on {table}"))).collect();
+                assert_eq!(reads.len(), looks, "{steps:#?}");
+                assert!(reads.iter().all(|step| step.contains(&format!("using {table}_pkey"))), "{steps:#?}");
+            }
         }
     }
 

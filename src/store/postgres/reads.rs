@@ -147,7 +147,7 @@ const OPEN_AUTHORIZATIONS_OF_AMOUNT: &str = list!(
     "row_to_json(authorizations)",
     "(SELECT at AS event_at, number, \"authorization\" AS counted_for FROM events
       WHERE kind = 'account' AND key = $3 AND currency = $6 AND due_at IS NOT NULL AND amount = $5::bigint
-        AND at >= (SELECT (series #>> ARRAY[$6, 'open', 'at'])::bigint FROM subjects WHERE kind = 'account' AND key = $3)) e
+        AND at >= (SELECT (series #>> ARRAY[$6, 'open', 'at'])::bigint FROM accounts WHERE id = $3)) e
      CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = e.counted_for LIMIT 1) authorizations
      WHERE state = 'Open'",
     newest first by "event_at DESC, e.number DESC"

@@ -74,10 +74,10 @@ rows! {
     "batches": Committed, |b| b.id, b.at;
     "persons": Person, |p| p.id, Jsonb(&p.data), Jsonb(&p.documents);
     "directory": Listing<'_>, |l| l.key.kind, l.key.value, l.person;
-    "accounts": Account, |a|
-        a.id, a.person, a.currency, a.status, a.tier, a.display_name, a.created_at, a.balance, a.pending, a.receivable,
-        a.opening_balance;
-    "subjects": Subject, |s| s.key.kind, s.key.key, s.last_event_at, Json(&s.series), Json(&s.unfiled);
+    "accounts": (&Account, &Subject), |a|
+        a.0.id, a.0.person, a.0.currency, a.0.status, a.0.tier, a.0.display_name, a.0.created_at, a.0.balance,
+        a.0.pending, a.0.receivable, a.0.opening_balance, a.1.last_event_at, Json(&a.1.series), Json(&a.1.unfiled);
+    "subjects": Subject, |s| s.key.kind, s.key.key, s.last_event_at, Json(&s.series);
     "events": Event, |e|
         e.series.subject.kind, e.series.subject.key, e.series.currency, e.at, e.number, e.amount, e.running,
         e.authorization, e.due_at, e.released;

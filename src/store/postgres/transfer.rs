@@ -68,7 +68,7 @@ const COUNTERS: &str = "
             sum((released #>> '{expiry,amount}')::bigint) + sum((released #>> '{reversal,amount}')::bigint)
                 + sum((released #>> '{always,amount}')::bigint) AS released_amount
         FROM series GROUP BY kind, currency)
-    SELECT kind || ': subjects', count(*) || ', the last event at ' || max(last_event_at) FROM subjects GROUP BY kind
+    SELECT kind || ': subjects', count(*) || ', the last event at ' || max(last_event_at) FROM all_subjects GROUP BY kind
     UNION ALL SELECT kind || ' ' || currency || ': series', series::text FROM heads
     UNION ALL SELECT kind || ' ' || currency || ': events of series', events::text FROM heads
     UNION ALL SELECT kind || ' ' || currency || ': amount of series', amount::text FROM heads

@@ -51,17 +51,17 @@ pub(super) const PARTS: &[Part] = &[
         text: insert!(
             "accounts",
             "ON CONFLICT (id) DO UPDATE SET status = excluded.status, tier = excluded.tier, balance = excluded.balance,
-                pending = excluded.pending, receivable = excluded.receivable"
+                pending = excluded.pending, receivable = excluded.receivable,
+                last_event_at = excluded.last_event_at, series = excluded.series, unfiled = excluded.unfiled"
         ),
         bind: |written, arguments| bind(written.changes.changed_accounts(), arguments),
     },
     Part {
         text: insert!(
             "subjects",
-            "ON CONFLICT (key, kind) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series,
-                unfiled = excluded.unfiled"
+            "ON CONFLICT (key, kind) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series"
         ),
-        bind: |written, arguments| bind(written.changes.subjects.values(), arguments),
+        bind: |written, arguments| bind(written.changes.parties(), arguments),
     },
     Part { text: insert!("events"), bind: |written, arguments| bind(written.changes.counted_events(), arguments) },
     Part {

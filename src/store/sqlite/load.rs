@@ -61,7 +61,7 @@ const RELEASED_AFTER: &str = concat!(
 
 const ACCOUNT: &str = column!(
     "account",
-    account_row!(),
+    account_row!(with subject),
     "FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN accounts ON id = wanted"
 );
 
@@ -76,7 +76,7 @@ const PERSON_OF_KEY: &str = column!(
 /// A person comes with all of their accounts.
 const ACCOUNT_OF_KEY: &str = column!(
     "account",
-    account_row!(),
+    account_row!(with subject),
     "FROM accounts WHERE person IN (
         SELECT d.person FROM jsonb_each(?) w
         CROSS JOIN directory d ON d.kind = w.value ->> 'kind' AND d.value = w.value ->> 'value')"
@@ -90,14 +90,13 @@ const PERSON: &str = column!(
 
 const ACCOUNT_OF_PERSON: &str = column!(
     "account",
-    account_row!(),
+    account_row!(with subject),
     "FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN accounts ON person = wanted"
 );
 
 const SUBJECT: &str = column!(
     "subject",
-    "json_object('kind', s.kind, 'key', s.key, 'last_event_at', s.last_event_at, 'series', json(s.series),
-        'unfiled', json(s.unfiled))",
+    "json_object('kind', s.kind, 'key', s.key, 'last_event_at', s.last_event_at, 'series', json(s.series))",
     "FROM jsonb_each(?) w CROSS JOIN subjects s ON s.kind = w.value ->> 'kind' AND s.key = w.value ->> 'key'"
 );
 
@@ -175,12 +174,12 @@ macro_rules! unused {
 macro_rules! open {
     ($fits:literal) => {
         unused!(concat!(
-            "SELECT a.id FROM subjects s
-            CROSS JOIN events e ON e.kind = s.kind AND e.key = s.key AND e.currency = w.value ->> 'currency'
+            "SELECT a.id FROM accounts s
+            CROSS JOIN events e ON e.kind = 'account' AND e.key = s.id AND e.currency = w.value ->> 'currency'
                 AND e.at >= s.series -> (w.value ->> 'currency') -> 'open' ->> 'at'
                 AND e.due_at > w.value ->> 'now' AND e.amount = w.value ->> 'amount'
             CROSS JOIN authorizations a ON a.id = e.authorization AND a.state = 'Open'
-            WHERE s.kind = 'account' AND s.key = w.value ->> 'account' AND ",
+            WHERE s.id = w.value ->> 'account' AND ",
             $fits,
             " ORDER BY e.at, e.number LIMIT 512"
         ))
@@ -259,10 +258,10 @@ fn parts(wanted: &Wanted) -> Result<[Part; 15], StoreError> {
     Ok([
         Part { keys: listed(&wanted.prefixes)?, sql: &[PREFIX] },
         Part { keys: listed(&wanted.released_after)?, sql: &[RELEASED_AFTER] },
-        Part { keys: listed(&wanted.accounts)?, sql: &[ACCOUNT] },
+        Part { keys: listed(wanted.accounts())?, sql: &[ACCOUNT] },
         Part { keys: listed(&wanted.directory)?, sql: &[PERSON_OF_KEY, ACCOUNT_OF_KEY] },
         Part { keys: listed(&wanted.persons)?, sql: &[PERSON, ACCOUNT_OF_PERSON] },
-        Part { keys: listed(&wanted.subjects)?, sql: &[SUBJECT] },
+        Part { keys: listed(wanted.parties())?, sql: &[SUBJECT] },
         Part { keys: listed(wanted_due(wanted))?, sql: &[DUE_EVENT, DUE_LATER] },
         Part { keys: listed(&wanted.events)?, sql: &[EVENT] },
         Part { keys: listed(&wanted.authorizations)?, sql: &[AUTHORIZATION, COUNTED_EVENT] },

@@ -53,7 +53,7 @@ macro_rules! records {
             $what,
             " UNION ALL SELECT id, at FROM (
                 SELECT r.value ->> 0 AS at, r.value ->> 1 AS id, r.value ->> 2 AS decision, r.value ->> 3 AS posted
-                FROM subjects s CROSS JOIN json_each(s.unfiled) r WHERE s.kind = 'account' AND s.key = ?3) unfiled
+                FROM accounts a CROSS JOIN json_each(a.unfiled) r WHERE a.id = ?3) unfiled
             WHERE ",
             $what,
             $page,
@@ -146,10 +146,10 @@ const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = of_account!(
 const OPEN_AUTHORIZATIONS_OF_AMOUNT: &str = list!(
     authorization_row!(),
     "(SELECT e.at AS event_at, e.number AS event_number, e.authorization AS counted_for
-      FROM subjects s
-      CROSS JOIN events e ON e.kind = s.kind AND e.key = s.key AND e.currency = ?6
-          AND e.at >= s.series -> ?6 -> 'open' ->> 'at' AND e.due_at IS NOT NULL AND e.amount = CAST(?5 AS INTEGER)
-      WHERE s.kind = 'account' AND s.key = ?3) CROSS JOIN authorizations ON id = counted_for AND state = 'Open'",
+      FROM accounts a
+      CROSS JOIN events e ON e.kind = 'account' AND e.key = a.id AND e.currency = ?6
+          AND e.at >= a.series -> ?6 -> 'open' ->> 'at' AND e.due_at IS NOT NULL AND e.amount = CAST(?5 AS INTEGER)
+      WHERE a.id = ?3) CROSS JOIN authorizations ON id = counted_for AND state = 'Open'",
     newest first by "event_at DESC, event_number DESC"
 );
 

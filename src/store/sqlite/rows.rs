@@ -20,9 +20,19 @@ pub(super) fn listed<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<
 
 macro_rules! account_row {
     () => {
-        "json_object('id', id, 'person', person, 'currency', currency, 'status', status, 'tier', tier,
-            'display_name', display_name, 'created_at', created_at, 'balance', balance, 'pending', pending,
-            'receivable', receivable, 'opening_balance', opening_balance)"
+        account_row!(and "")
+    };
+    (with subject) => {
+        account_row!(and ", 'last_event_at', last_event_at, 'series', json(series), 'unfiled', json(unfiled)")
+    };
+    (and $subject:literal) => {
+        concat!(
+            "json_object('id', id, 'person', person, 'currency', currency, 'status', status, 'tier', tier,
+                'display_name', display_name, 'created_at', created_at, 'balance', balance, 'pending', pending,
+                'receivable', receivable, 'opening_balance', opening_balance",
+            $subject,
+            ")"
+        )
     };
 }
 

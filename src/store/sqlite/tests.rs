@@ -33,7 +33,7 @@ async fn a_new_file_and_its_companions_are_their_owners_alone_and_an_old_one_kee
 #[tokio::test]
 async fn a_batch_that_is_dropped_half_way_leaves_no_transaction_and_no_row_behind() {
     let (store, _directory) = store().await;
-    let subject = SubjectKey::new(SubjectKind::Account, "A");
+    let subject = SubjectKey::new(SubjectKind::Sender, "A");
     let changes =
         || Changes { subjects: [(subject.clone(), Subject::new(subject.clone()))].into(), ..Changes::default() };
     let mut half_way = store.begin().await.unwrap();

@@ -100,7 +100,7 @@ const COUNTERS: &str = "
             sum(released ->> '$.expiry.amount') + sum(released ->> '$.reversal.amount')
                 + sum(released ->> '$.always.amount') AS released_amount
         FROM series GROUP BY kind, currency)
-    SELECT kind || ': subjects', count(*) || ', the last event at ' || max(last_event_at) FROM subjects GROUP BY kind
+    SELECT kind || ': subjects', count(*) || ', the last event at ' || max(last_event_at) FROM all_subjects GROUP BY kind
     UNION ALL SELECT kind || ' ' || currency || ': series', CAST(series AS TEXT) FROM heads
     UNION ALL SELECT kind || ' ' || currency || ': events of series', CAST(events AS TEXT) FROM heads
     UNION ALL SELECT kind || ' ' || currency || ': amount of series', CAST(amount AS TEXT) FROM heads

@@ -15,7 +15,7 @@ const DECISIONS: &str = "the latest decisions, judged again";
 const AUDITED: &str = "each balance, pending, receivable and opening amount";
 
 /// Damage to a copy, how it is mended, and the claim that it breaks.
-const DAMAGES: [(&str, &str, &str); 16] = [
+const DAMAGES: [(&str, &str, &str); 17] = [
     (
         "INSERT INTO batches VALUES ('00000000-0000-7000-8000-000000000001', 1)",
         "DELETE FROM batches WHERE id = '00000000-0000-7000-8000-000000000001'",
@@ -54,6 +54,11 @@ const DAMAGES: [(&str, &str, &str); 16] = [
     (
         "UPDATE subjects SET last_event_at = last_event_at + 1",
         "UPDATE subjects SET last_event_at = last_event_at - 1",
+        COUNTERS,
+    ),
+    (
+        "UPDATE accounts SET last_event_at = last_event_at + 1",
+        "UPDATE accounts SET last_event_at = last_event_at - 1",
         COUNTERS,
     ),
     ("UPDATE events SET running = running * 2", "UPDATE events SET running = running / 2", DECISIONS),

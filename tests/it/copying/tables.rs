@@ -74,7 +74,7 @@ async fn a_target_that_holds_anything_is_refused() {
     let pair = pair().await;
     traffic(&pair.source).await;
     open(&pair.target).await.close().await;
-    pair.target.run("INSERT INTO subjects VALUES ('account', '4000', 5, '{}', '[]')").await.unwrap();
+    pair.target.run("INSERT INTO subjects VALUES ('sender', '4000', 5, '{}')").await.unwrap();
     let refused = pair.copy(NOW).await.unwrap_err().to_string();
     assert_eq!(refused, "the target is not empty, it has rows in subjects; copy into an empty database");
     assert_eq!(rows_of(&pair.target).await, 1);

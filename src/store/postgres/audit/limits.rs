@@ -48,7 +48,7 @@ pub(super) const CHECKS: &[Check] = &[
         offenders: Offenders::OfSubjects(
             "SELECT e.kind, e.key, e.currency || ' event ' || e.number || ' at ' || e.at || ' us: the last event was '
                  || coalesce('at ' || s.last_event_at || ' us', 'never')
-             FROM events e LEFT JOIN subjects s ON s.kind = e.kind AND s.key = e.key
+             FROM events e LEFT JOIN all_subjects s ON s.kind = e.kind AND s.key = e.key
              WHERE s.kind IS NULL OR e.at > s.last_event_at LIMIT 100",
         ),
     },
