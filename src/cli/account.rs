@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::arguments::{self, Amount, Form, PageArgs, Why};
 use super::desk::{Desk, not_found, unreadable};
@@ -143,7 +142,7 @@ A person's second account in one currency needs --account: it is opened only on 
         #[command(flatten)]
         why: Why,
         /// Name of this debit: run twice with the same, it happens once
-        #[arg(long, value_name = "KEY", value_parser = arguments::words)]
+        #[arg(long, value_name = "KEY", value_parser = arguments::idempotency_key)]
         idempotency_key: String,
         #[command(flatten)]
         form: Form,
@@ -247,11 +246,7 @@ fn show(answer: OperationAnswer, form: Form) -> Result<(), Failure> {
 /// The claim that the admin API would make of the same debit in its compact form, so that the two share their keys.
 fn debit_claim(account: &AccountId, amount: &str, reason: &str, key: String) -> IdempotencyClaim {
     let body = format!("{{\"amount\":{},\"reason\":{}}}", Value::from(amount), Value::from(reason));
-    IdempotencyClaim {
-        path: format!("/admin/accounts/{account}/debits"),
-        key,
-        body_hash: hex::encode(Sha256::digest(body.as_bytes())),
-    }
+    IdempotencyClaim::new(format!("/admin/accounts/{account}/debits"), key, body.as_bytes())
 }
 
 const ACCOUNTS: &[Column] = &[

@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use crate::decide::command::IdempotencyClaim;
 use crate::domain::account::{LONGEST_NOTE, LONGEST_TIER, is_display_name};
 use crate::domain::time::parse_date;
 use crate::domain::{AccountId, Currency, JsonNumber, TrackingId};
@@ -67,6 +68,11 @@ fn at_most(characters: usize, text: String) -> Result<String, String> {
 
 pub fn account_id(text: &str) -> Result<AccountId, String> {
     words(text).map(AccountId::new)
+}
+
+/// What the admin API takes in its header.
+pub fn idempotency_key(text: &str) -> Result<String, String> {
+    if IdempotencyClaim::is_key(text) { Ok(text.to_owned()) } else { Err(IdempotencyClaim::KEY_RULE.to_owned()) }
 }
 
 /// The name of an account that is to be made.

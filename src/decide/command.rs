@@ -1,6 +1,7 @@
 //! What the core can be asked to do. The edge has read every field; the core judges them in the contract's order.
 
 use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
 
 use crate::domain::person::SenderKey;
 use crate::domain::{
@@ -28,6 +29,24 @@ pub struct IdempotencyClaim {
     pub key: String,
     /// SHA-256 of the body, hexadecimal.
     pub body_hash: String,
+}
+
+/// The longest `Idempotency-Key`, in characters: longer ones would make the index pages of the store hold few of them. A
+/// UUID has 36.
+const LONGEST_KEY: usize = 255;
+
+impl IdempotencyClaim {
+    /// What a key is, for whoever sent another.
+    pub const KEY_RULE: &str = "1 to 255 visible ASCII characters";
+
+    pub fn new(path: String, key: String, body: &[u8]) -> Self {
+        Self { path, key, body_hash: hex::encode(Sha256::digest(body)) }
+    }
+
+    /// Whether `text` follows [`Self::KEY_RULE`].
+    pub fn is_key(text: &str) -> bool {
+        (1..=LONGEST_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -4,7 +4,6 @@
 //! is kept as well, so that a retry hears the same even where the edge has learnt more since.
 
 use actix_web::http::header::HeaderMap;
-use sha2::{Digest, Sha256};
 
 use super::AppState;
 use super::error::HttpError;
@@ -13,9 +12,6 @@ use crate::decide::command::IdempotencyClaim;
 
 /// The header's name.
 pub const HEADER: &str = "Idempotency-Key";
-
-/// Longer keys would make the index pages of the store hold few of them; a UUID has 36.
-const LONGEST_KEY: usize = 255;
 
 /// The claim that the request makes, if it makes one. `path` is the full path, an alias replaced.
 ///
@@ -28,14 +24,11 @@ pub fn claim(
 ) -> Result<Option<IdempotencyClaim>, HttpError> {
     let mut all = headers.get_all(HEADER);
     let Some(only) = all.next() else { return Ok(None) };
-    let is_key = (1..=LONGEST_KEY).contains(&only.len()) && only.as_bytes().iter().all(u8::is_ascii_graphic);
     match only.to_str() {
-        Ok(key) if is_key && all.next().is_none() => Ok(Some(IdempotencyClaim {
-            path: path(),
-            key: key.to_owned(),
-            body_hash: hex::encode(Sha256::digest(body)),
-        })),
-        _ => Err(HttpError::invalid("Idempotency-Key must be one header of 1 to 255 visible ASCII characters")),
+        Ok(key) if IdempotencyClaim::is_key(key) && all.next().is_none() => {
+            Ok(Some(IdempotencyClaim::new(path(), key.to_owned(), body)))
+        }
+        _ => Err(HttpError::invalid(format!("Idempotency-Key must be one header of {}", IdempotencyClaim::KEY_RULE))),
     }
 }
 

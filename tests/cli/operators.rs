@@ -55,6 +55,11 @@ fn a_debit_under_one_key_happens_once() {
     assert_eq!(statement["pagination"]["total"], 2);
     desk.run(&["account", "debit", ACCOUNT, "2490.01", "--reason", "card", "--idempotency-key", "payment-8"])
         .fails(1, "lower than the debit");
+    for no_key in ["", "payment 9", "año", &"k".repeat(256)] {
+        let ran = desk.run(&["account", "debit", ACCOUNT, "1.00", "--reason", "card", "--idempotency-key", no_key]);
+        assert_eq!(ran.code, 2, "{no_key:?}");
+        assert!(ran.err.contains("1 to 255 visible ASCII characters"), "{}", ran.err);
+    }
     desk.well(&["audit"]);
 }
 
