@@ -38,8 +38,8 @@ CREATE TABLE directory (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX directory_by_person ON directory (person);
 
--- An account is what limits count by, too: with it stand what its subject keeps (see subjects) and its newest records, in
--- the one row that every call on it reads and writes.
+-- An account is what limits count by, too: with it stand the heads of its series and its newest records, in the one row
+-- that every call on it reads and writes.
 -- With a rowid: else a row of more than a kilobyte would have a page of its own.
 CREATE TABLE accounts (
     id           TEXT PRIMARY KEY,
@@ -70,6 +70,7 @@ CREATE TABLE subjects (
     PRIMARY KEY (key, kind)
 ) STRICT;
 
+-- Whatever limits count by, side by side.
 CREATE VIEW all_subjects AS
 SELECT 'account' AS kind, id AS key, last_event_at, series FROM accounts
 UNION ALL SELECT kind, key, last_event_at, series FROM subjects;

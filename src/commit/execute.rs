@@ -175,6 +175,7 @@ async fn lock(batch: &mut dyn Batch, mut state: State) -> Result<State, StoreErr
     if !absent.is_empty() {
         batch.make_locks(&absent).await?;
         let (made, _) = state.locked(batch.lock(&absent).await?);
+        loaded.accounts.extend(made.accounts);
         loaded.subjects.extend(made.subjects);
     }
     Ok(state.read_again(loaded))

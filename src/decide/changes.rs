@@ -15,7 +15,7 @@ use crate::domain::{
 #[derive(Debug, Default)]
 pub struct Changes {
     pub persons: BTreeMap<PersonId, Person>,
-    /// All whose subject is among `subjects`, and only those: an account and its subject are one row.
+    /// In the end all whose subject is among `subjects`, and only those: one row holds both.
     pub accounts: BTreeMap<AccountId, Account>,
     /// Those of `accounts` that were not there before.
     pub opened: BTreeSet<AccountId>,
@@ -117,8 +117,7 @@ impl Changes {
             .filter_map(|account| Some((account, self.subjects.get(&SubjectKey::account(&account.id))?)))
     }
 
-    /// Senders and receivers.
-    pub fn parties(&self) -> impl Iterator<Item = &Subject> {
+    pub fn senders_and_receivers(&self) -> impl Iterator<Item = &Subject> {
         self.subjects.values().filter(|subject| subject.key.kind != SubjectKind::Account)
     }
 

@@ -87,14 +87,14 @@ impl Wanted {
             Command::Credit(call) => self.authorizations.extend(parse(&call.authorization)),
             Command::Reverse(call) => self.credits.extend(parse(&call.credit)),
             Command::CreateAccount(call) => {
-                self.subjects.insert(SubjectKey::account(&AccountId::from_random(request.random)));
+                self.accounts.insert(AccountId::from_random(request.random));
                 self.name_person(call.person.given(), call.documents.given().map(Vec::as_slice).unwrap_or_default());
             }
             Command::Enrol { token_hash, .. } => {
                 self.enrolments.insert(token_hash.clone());
             }
             Command::Seed(row) => {
-                self.subjects.insert(SubjectKey::account(&row.id));
+                self.accounts.insert(row.id.clone());
                 self.name_person(Some(&row.account.person), &row.account.documents);
             }
             Command::Operate(operation) => match &operation.action {

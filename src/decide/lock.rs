@@ -65,7 +65,7 @@ pub struct Locked {
     pub granted: BTreeSet<Lock>,
     /// Another transaction has them.
     pub held: BTreeSet<Lock>,
-    /// Nobody has ever locked them: the store has no row for them yet.
+    /// The store has no row for them: nobody has ever locked them, or the account is not opened yet.
     pub absent: BTreeSet<Lock>,
     /// The rows of accounts and subjects that were granted, as they will stay until the transaction ends.
     pub loaded: Loaded,

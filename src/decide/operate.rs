@@ -9,7 +9,7 @@ use super::unreferenced::Matches;
 use super::{Context, Missing, Request, State, reverse, subjects};
 use crate::domain::{
     Account, AccountChange, AccountId, AmbiguousState, Authorization, AuthorizationState, Body, Book, Credit,
-    CreditState, EntryKind, JsonNumber, Money, ReleaseKind, Status, TrackingId,
+    CreditState, EntryKind, JsonNumber, Money, ReleaseKind, Status, SubjectKey, TrackingId,
 };
 
 pub fn operate(
@@ -157,7 +157,7 @@ impl Desk<'_> {
         if amount > account.balance {
             return conflict("the balance is lower than the debit");
         }
-        let now = subjects::enter(state, &[subjects::account_subject(&account)].into(), self.request.received_at)?;
+        let now = subjects::enter(state, &[SubjectKey::account(&account.id)].into(), self.request.received_at)?;
         let lines = [(Book::Available, -amount), (Book::Payouts, amount)];
         let entry = self.request.id;
         let movement = Movement { id: entry, kind: EntryKind::Debit, credit: None, at: now, lines: &lines };
@@ -236,7 +236,7 @@ impl Desk<'_> {
         let Some(account) = state.account(&call.account)? else {
             return not_found("account");
         };
-        let mut subjects = [subjects::account_subject(&account)].into();
+        let mut subjects = [SubjectKey::account(&account.id)].into();
         loop {
             let now = subjects::enter(state, &subjects, self.request.received_at)?;
             let money = Money::new(call.amount, call.currency);
@@ -280,7 +280,7 @@ impl Desk<'_> {
     }
 
     fn put(&self, state: &mut State, account: Account, change: AccountChange) -> Answer {
-        let subjects = [subjects::account_subject(&account)].into();
+        let subjects = [SubjectKey::account(&account.id)].into();
         subjects::enter(state, &subjects, self.request.received_at)?;
         state.put_account(account.clone());
         state.add_account_change(change);

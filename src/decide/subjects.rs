@@ -63,7 +63,7 @@ pub struct Parties {
 impl Parties {
     pub fn of(account: &Account, sender: Option<&SenderKey>) -> Self {
         Self {
-            account: account_subject(account),
+            account: SubjectKey::account(&account.id),
             sender: sender.map(|key| SubjectKey::new(SubjectKind::Sender, key.as_str())),
             receiver: SubjectKey::new(SubjectKind::Receiver, account.person.to_string()),
         }
@@ -97,16 +97,14 @@ pub fn named_account(state: &mut State, field: &Field<String>) -> Result<BTreeSe
         Some(id) => state.account(&AccountId::new(id))?,
         None => None,
     };
-    Ok(account.iter().map(account_subject).collect())
-}
-
-pub fn account_subject(account: &Account) -> SubjectKey {
-    SubjectKey::new(SubjectKind::Account, account.id.as_str())
+    Ok(account.iter().map(|account| SubjectKey::account(&account.id)).collect())
 }
 
 /// The account and every subject that these events were counted in: all whose time a command on them must agree with.
 pub fn counted_in(account: &Account, places: &[EventRef]) -> BTreeSet<SubjectKey> {
-    std::iter::once(account_subject(account)).chain(places.iter().map(|place| place.series.subject.clone())).collect()
+    std::iter::once(SubjectKey::account(&account.id))
+        .chain(places.iter().map(|place| place.series.subject.clone()))
+        .collect()
 }
 
 /// Runs the rules.

@@ -10,7 +10,7 @@ use super::subjects;
 use super::{Context, Missing, State, UnreferencedKey, UnusedKey};
 use crate::domain::policy::{ExchangeRatePolicy, UnreferencedCredits};
 use crate::domain::{
-    AccountId, Authorization, AuthorizationState, Credit, CreditState, Currency, Money, Reason, Timestamp,
+    AccountId, Authorization, AuthorizationState, Credit, CreditState, Currency, Money, Reason, SubjectKey, Timestamp,
 };
 
 pub fn credit(
@@ -32,7 +32,7 @@ pub fn credit(
         return Ok(crediting::refuse_once(state, &asked, asked.at, wrong, None));
     };
 
-    let mut subjects = [subjects::account_subject(&account)].into();
+    let mut subjects = [SubjectKey::account(&account.id)].into();
     loop {
         let now = subjects::enter(state, &subjects, asked.received_at)?;
         let unmatched = |note: &str| WrongField::new(Reason::NotPreviouslyValidated, note);

@@ -17,11 +17,13 @@ use crate::domain::{
 /// Keys of what a batch still has to load.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Wanted {
+    /// Accounts that are looked at, each with its subject. No lock is asked for before a command needs it.
+    pub accounts: BTreeSet<AccountId>,
     /// Persons found by these values, with their keys and their accounts.
     pub directory: BTreeSet<DirectoryKey>,
     /// These persons themselves, with their keys and their accounts.
     pub persons: BTreeSet<PersonId>,
-    /// An account comes with its subject.
+    /// What commands are about: asked for with their locks. An account comes with its subject.
     pub subjects: BTreeSet<SubjectKey>,
     /// What is due of series that have something due.
     pub due: BTreeMap<SeriesKey, DueRange>,
@@ -146,18 +148,18 @@ impl Wanted {
         *self == Self::default()
     }
 
-    /// The identifiers of the accounts among the subjects.
-    pub fn accounts(&self) -> impl Iterator<Item = &str> {
-        let accounts = self.subjects.iter().filter(|subject| subject.kind == SubjectKind::Account);
-        accounts.map(|subject| subject.key.as_str())
+    /// The identifiers of all accounts that are wanted, each once.
+    pub fn all_accounts(&self) -> BTreeSet<&str> {
+        let subjects = self.subjects.iter().filter(|subject| subject.kind == SubjectKind::Account);
+        subjects.map(|subject| subject.key.as_str()).chain(self.accounts.iter().map(AccountId::as_str)).collect()
     }
 
-    /// The senders and receivers among the subjects.
-    pub fn parties(&self) -> impl Iterator<Item = &SubjectKey> {
+    pub fn senders_and_receivers(&self) -> impl Iterator<Item = &SubjectKey> {
         self.subjects.iter().filter(|subject| subject.kind != SubjectKind::Account)
     }
 
     pub(super) fn add(&mut self, mut other: Self) {
+        self.accounts.append(&mut other.accounts);
         self.directory.append(&mut other.directory);
         self.persons.append(&mut other.persons);
         self.subjects.append(&mut other.subjects);

@@ -1,6 +1,7 @@
 //! The nouns: plain data that every other layer speaks. Nothing here waits, reads a clock or knows a database.
 //!
-//! A row of a table is the serde form of its struct, field for column, so both stores write and read the same shape.
+//! A row of a table is the serde form of its struct, field for column, so both stores write and read the same shape. An
+//! account's row is two, side by side: [`Account`] and [`Subject`].
 
 pub mod account;
 pub mod authorization;

@@ -1,6 +1,6 @@
 //! What an account's decisions and entries are found by, whoever asks what happened to it.
 //!
-//! Every call on an account writes the account's subject, so the newest records stand in that row and cost nothing more;
+//! Every call on an account writes the account's row, so the newest records stand there and cost nothing more;
 //! when [`FILED_AT_ONCE`] have gathered they are filed together, side by side in one place of a table that is as large as
 //! all that ever happened.
 

@@ -84,7 +84,8 @@ pub trait Batch: Send {
     /// Takes those of `wanted` that nobody else has, until the transaction ends, and waits for none.
     async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError>;
 
-    /// Makes locks that were absent, for good and for everybody: they can be taken from now on.
+    /// Makes locks that were absent, for good and for everybody: they can be taken from now on. An account's is its row,
+    /// which comes with its opening.
     async fn make_locks(&mut self, absent: &BTreeSet<Lock>) -> Result<(), StoreError>;
 
     /// Takes all of `wanted`, and waits in turn for those that others have, but not for longer than a batch takes.

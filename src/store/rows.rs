@@ -1,5 +1,5 @@
 //! Rows travel as the JSON of their domain structs: how what a store returns becomes what the core takes in. The same
-//! for every store, which differ in SQL alone.
+//! for every store, which differ in SQL alone. An account's row is taken apart into two: [`AccountRow`].
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! How often the store is asked: a round trip each, and a pass over the whole batch.
+//! How often something is loaded beside what comes with the locks: a round trip each, and a pass over the whole batch.
 
 use vna_partner::decide::Outcome;
 

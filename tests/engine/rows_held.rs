@@ -6,11 +6,12 @@ use sqlx::{Connection, Executor, PgConnection};
 use vna_partner::clock;
 use vna_partner::commit::{ExecuteError, execute};
 use vna_partner::decide::command::{CreateAccountCall, Field};
+use vna_partner::decide::outcome::SeedAnswer;
 use vna_partner::decide::{Changes, Command, Outcome};
 use vna_partner::domain::{AccountId, Document, DocumentType, JsonNumber};
 
-use crate::bench::{authorize, currency, person, request, second};
-use crate::{Bank, SENDER, an_authorization, authorized};
+use crate::bench::{authorize, currency, person, request, second, seed};
+use crate::{ACCOUNT, Bank, SENDER, an_authorization, authorized};
 
 const ELEVEN_A_DAY: &str = "[[rules]]
 id = \"eleven\"
@@ -19,7 +20,7 @@ max = 11
 window = { rolling = \"24h\" }
 ";
 
-/// The subject's row of account `A`, until this is dropped.
+/// The row of account `A`, until this is dropped.
 async fn hold_the_account(bank: &Bank) -> PgConnection {
     let mut client = PgConnection::connect(&bank.bench.database.url).await.unwrap();
     client.execute("BEGIN").await.unwrap();
@@ -55,6 +56,20 @@ async fn commands_of_a_held_account_keep_their_order_and_later_ones_do_not_overt
     for answer in later {
         assert!(!authorized(&answer.await.unwrap()));
     }
+    bank.close().await;
+}
+
+/// While a file is seeded again, its accounts go on.
+#[tokio::test]
+#[ignore = "needs a Postgres; scripts/test runs it on one"]
+async fn a_seed_file_holds_no_account_that_is_there_already() {
+    let bank = Bank::open("rules = []").await;
+    let mut file = bank.bench.store.begin().await.unwrap();
+    let again = request(second(1), seed(ACCOUNT, "+525555123456"));
+    let seeded = execute(&mut *file, &bank.bench.context, &[again]).await.unwrap();
+    assert!(matches!(seeded.outcomes[0], Outcome::Seeded(SeedAnswer::Unchanged)), "{:?}", seeded.outcomes);
+    assert!(authorized(&bank.engine.submit(an_authorization()).await));
+    file.roll_back().await;
     bank.close().await;
 }
 

@@ -222,7 +222,7 @@ impl Batch for TroubledBatch {
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
         self.loads.fetch_add(1, Ordering::Relaxed);
-        self.panic_at(wanted.accounts());
+        self.panic_at(wanted.all_accounts().into_iter());
         let mut loaded = self.batch.load(wanted).await?;
         self.spoil(&mut loaded.subjects);
         Ok(loaded)

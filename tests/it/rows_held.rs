@@ -34,12 +34,16 @@ impl Held {
     }
 
     async fn account_of_ana(server: &Server) -> Self {
-        Self::rows(server, &format!("accounts WHERE id = '{ANA}'")).await
+        Self::rows(server, &row_of_ana()).await
     }
 
     async fn release(mut self) {
         self.0.execute("ROLLBACK").await.unwrap();
     }
+}
+
+fn row_of_ana() -> String {
+    format!("accounts WHERE id = '{ANA}'")
 }
 
 /// With Ana's account and the others, and a rule that counts on each.
@@ -91,7 +95,7 @@ async fn delay_their_own_command_only(server: &Server, rows: &str, path: &str, b
 async fn an_account_that_is_held_delays_its_own_command_only() {
     let server = a_server().await;
     let body = credit(ANA, &server.authorized().await);
-    delay_their_own_command_only(&server, &format!("accounts WHERE id = '{ANA}'"), "/CreditFunds", body).await;
+    delay_their_own_command_only(&server, &row_of_ana(), "/CreditFunds", body).await;
     assert_eq!(server.balance().await, "100.00");
 }
 

@@ -93,6 +93,7 @@ impl Bench {
             // A node that was added to and taken from is the same as one that never was.
             let rows = match table {
                 "release_nodes" => "release_nodes WHERE NOT (count = 0 AND amount = 0)",
+                // Their JSON is dumped by the views `series` and `all_account_records`.
                 "accounts" => {
                     "(SELECT id, person, currency, status, tier, display_name, created_at, balance, pending, receivable, \
                      opening_balance, last_event_at, NULL AS series, NULL AS unfiled FROM accounts) accounts"

@@ -2,7 +2,7 @@
 //!
 //! It verifies the signature, parses the whole body, locks the account, judges the same three rules, stores the
 //! authorization with the explanation and the request, and commits before it answers. It writes fewer rows than the
-//! product does (no subjects, no series, no events), logs nothing and keeps no metrics.
+//! product does (no series, no events, no records), logs nothing and keeps no metrics.
 
 mod judge;
 mod postgres;

@@ -141,7 +141,7 @@ impl State {
     }
 
     pub(super) fn require_subject(&mut self, subject: &SubjectKey) -> Result<(), Missing> {
-        if self.known.subjects.contains(subject) {
+        if self.is_known(subject) {
             return Ok(());
         }
         self.wanted.subjects.insert(subject.clone());

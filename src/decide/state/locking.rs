@@ -74,6 +74,7 @@ impl State {
         state.wanted.add(self.known);
         let read: BTreeSet<SubjectKey> = loaded.subjects.iter().map(|subject| subject.key.clone()).collect();
         state.wanted.subjects.retain(|key| !read.contains(key));
+        state.wanted.accounts.retain(|id| !read.contains(&SubjectKey::account(id)));
         state.absorb(Wanted { subjects: read, ..Wanted::default() }, loaded);
         state
     }
@@ -114,15 +115,13 @@ impl State {
         }
         let mut complete = true;
         for lock in needed {
-            // Nobody else sees what this batch opens.
-            let is_account = lock.kind == LockKind::Account;
-            if is_account && self.overlay.changes.opened.contains(lock.key.as_str()) {
-                continue;
-            }
+            // What this batch opens has no row to lock yet, and nobody else sees it.
+            let is_opened_here =
+                lock.kind == LockKind::Account && self.overlay.changes.opened.contains(lock.key.as_str());
             if self.locks.held.get(&lock).is_some_and(|first| *first <= self.locks.command) {
                 self.locks.blocked = true;
                 complete = false;
-            } else if !self.locks.granted.contains(&lock) {
+            } else if !is_opened_here && !self.locks.granted.contains(&lock) {
                 self.wanted.locks.insert(lock.clone());
                 complete = false;
             }

@@ -103,6 +103,8 @@ impl State {
 
     /// Takes in what a store found for `wanted`.
     pub fn absorb(&mut self, wanted: Wanted, loaded: Loaded) {
+        // One that is not there is not there as an account, either.
+        self.known.accounts.extend(wanted.all_accounts().into_iter().map(AccountId::new));
         self.known.add(wanted);
         for account in loaded.accounts {
             self.holdings.entry(account.person).or_default().insert(account.id.clone());
@@ -155,11 +157,8 @@ impl State {
     }
 
     pub fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Missing> {
-        let found = self.overlay.changes.accounts.get(id).or_else(|| self.accounts.get(id)).cloned();
-        if found.is_none() {
-            self.require_subject(&SubjectKey::account(id))?;
-        }
-        Ok(found)
+        let changed = &self.overlay.changes.accounts;
+        find(id, changed, &self.accounts, &self.known.accounts, &mut self.wanted.accounts)
     }
 
     pub fn put_account(&mut self, account: Account) {

@@ -3,7 +3,7 @@
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe, PgConnection};
 
-use super::parts::{numbered, unfit};
+use super::parts::{unfit, union};
 use super::rows::{keys, person_row};
 use super::store_error;
 use crate::decide::{CANDIDATES, Loaded, PREFIX_EVENTS, Wanted};
@@ -77,7 +77,7 @@ macro_rules! expired {
 /// 0` does the same where there is no limit.
 pub(super) const PARTS: &[Part] = &[
     Part {
-        keys: |wanted| keys(wanted.accounts()),
+        keys: |wanted| keys(wanted.all_accounts()),
         text: "SELECT 'account', row_to_json(a)::text
             FROM json_array_elements_text($0::json) w
             CROSS JOIN LATERAL (SELECT * FROM accounts WHERE id = w LIMIT 1) a",
@@ -96,7 +96,7 @@ pub(super) const PARTS: &[Part] = &[
         text: of_holders!("SELECT w::uuid AS id FROM json_array_elements_text($0::json) w"),
     },
     Part {
-        keys: |wanted| keys(wanted.parties()),
+        keys: |wanted| keys(wanted.senders_and_receivers()),
         text: "SELECT 'subject', row_to_json(s)::text
             FROM json_to_recordset($0::json) AS w (kind text, key text)
             CROSS JOIN LATERAL (SELECT * FROM subjects WHERE kind = w.kind AND key = w.key LIMIT 1) s",
@@ -248,7 +248,7 @@ pub(super) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Resu
     if texts.is_empty() {
         return Ok(Loaded::default());
     }
-    let rows: Vec<(String, String)> = sqlx::query_as_with(AssertSqlSafe(compose(&texts)), arguments)
+    let rows: Vec<(String, String)> = sqlx::query_as_with(AssertSqlSafe(union(&texts)), arguments)
         .fetch_all(connection)
         .await
         .map_err(store_error)?;
@@ -257,14 +257,4 @@ pub(super) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Resu
         take_in(&mut loaded, kind, Rows::One(row))?;
     }
     Ok(loaded)
-}
-
-pub(super) fn compose(parts: &[&str]) -> String {
-    let mut text = String::with_capacity(4_096);
-    for (place, part) in parts.iter().enumerate() {
-        text.push_str(if place == 0 { "(" } else { " UNION ALL (" });
-        numbered(&mut text, part, place + 1);
-        text.push(')');
-    }
-    text
 }

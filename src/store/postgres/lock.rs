@@ -11,8 +11,7 @@ use std::collections::BTreeSet;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe, Executor, PgConnection};
 
-use super::load::compose;
-use super::parts::unfit;
+use super::parts::{unfit, union};
 use super::rows::keys;
 use super::store_error;
 use super::transaction;
@@ -24,7 +23,7 @@ use crate::store::rows::{Rows, parse, take_in};
 /// What is done about one kind of locks; `$0` stands for them.
 pub(super) struct Part {
     /// Locks what is free, and answers with the rows that were granted and with what was not, which is next to nothing as
-    /// a rule. `OFFSET 0` keeps each look-up a look-up.
+    /// a rule. `OFFSET 0` and `LIMIT 1` keep each look-up a look-up.
     pub lock: &'static str,
     /// Waits for all of them, in the same order for everybody, so that those who wait for several do not wait for each
     /// other.
@@ -33,11 +32,12 @@ pub(super) struct Part {
     keys: fn(&BTreeSet<Lock>) -> Result<Option<String>, StoreError>,
 }
 
+/// Everybody waits for accounts first.
 pub(super) const PARTS: [Part; 2] = [
     Part {
         lock: "
             SELECT CASE WHEN a.row IS NOT NULL THEN 'account'
-                    WHEN EXISTS (SELECT FROM accounts WHERE id = w) THEN 'held' ELSE 'absent' END,
+                    WHEN (SELECT true FROM accounts WHERE id = w LIMIT 1) THEN 'held' ELSE 'absent' END,
                 coalesce(a.row, json_build_object('kind', 'account', 'key', w)::text)
             FROM json_array_elements_text($0::json) w
             LEFT JOIN LATERAL (
@@ -52,7 +52,8 @@ pub(super) const PARTS: [Part; 2] = [
     Part {
         lock: "
             SELECT CASE WHEN s.granted THEN 'subject'
-                    WHEN EXISTS (SELECT FROM subjects WHERE kind = w.kind AND key = w.key) THEN 'held' ELSE 'absent' END,
+                    WHEN (SELECT true FROM subjects WHERE kind = w.kind AND key = w.key LIMIT 1) THEN 'held'
+                    ELSE 'absent' END,
                 coalesce(s.row, json_build_object('kind', w.kind, 'key', w.key)::text)
             FROM json_to_recordset($0::json) AS w (kind text, key text)
             LEFT JOIN LATERAL (
@@ -87,7 +88,7 @@ fn statement(locks: &BTreeSet<Lock>, text: fn(&Part) -> &'static str) -> Result<
             texts.push(text(part));
         }
     }
-    Ok((compose(&texts), arguments))
+    Ok((union(&texts), arguments))
 }
 
 pub(super) async fn lock(connection: &mut PgConnection, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {

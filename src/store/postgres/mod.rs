@@ -1,8 +1,9 @@
 //! Postgres: for production, and for several servers on one database.
 //!
-//! A batch is five round trips: begin, [`lock`], [`load`], [`write`] with the batch's id, commit. Batches of several
-//! servers that touch different subjects run side by side (`docs/adr/0006`). What is read travels as JSON in the shape of
-//! the domain's structs, what is written as binary rows of each table's own type (`docs/adr/0009`).
+//! A batch is four or five round trips: begin, [`lock`], [`load`] where not all that it needs comes with the locks,
+//! [`write`] with the batch's id, commit. Batches of several servers that touch different subjects run side by side
+//! (`docs/adr/0006`). What is read travels as JSON in the shape of the domain's structs, what is written as binary rows of
+//! each table's own type (`docs/adr/0009`).
 
 mod audit;
 mod hosts;
@@ -302,7 +303,7 @@ mod plans {
     use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
     use super::reads::{FILTERED_RECORDS, LISTS_IN_THE_ORDER_OF_AN_INDEX, PAGES_OF_RECORDS};
-    use super::{OVERDUE, load, lock, write};
+    use super::{OVERDUE, load, lock, parts, write};
 
     /// A connection to the test run's cluster with empty tables of its own, gone when it closes. Tables are never read in
     /// full there where an index serves, as on any table that has grown.
@@ -341,7 +342,7 @@ mod plans {
         let mut connection = connect().await;
         let parts: Vec<&str> = load::PARTS.iter().map(|part| part.text).collect();
         let (types, arguments) = (vec!["text"; parts.len()].join(", "), vec!["'[]'"; parts.len()].join(", "));
-        let steps = plan(&mut connection, &load::compose(&parts), &types, &arguments).await;
+        let steps = plan(&mut connection, &parts::union(&parts), &types, &arguments).await;
         finds_every_row_by_its_key(&steps);
         for (index, uses) in [
             ("events_pkey", 10),
@@ -372,12 +373,14 @@ mod plans {
     async fn a_lock_is_found_by_its_key() {
         let mut connection = connect().await;
         for (texts, looks) in [(lock::PARTS.map(|part| part.lock), 2), (lock::PARTS.map(|part| part.wait), 1)] {
-            let steps = plan(&mut connection, &load::compose(&texts), "text, text", "'[]', '[]'").await;
+            let steps = plan(&mut connection, &parts::union(&texts), "text, text", "'[]', '[]'").await;
             for table in ["accounts", "subjects"] {
                 let reads: Vec<_> = steps.iter().filter(|step| step.contains(&format!("on {table}"))).collect();
                 assert_eq!(reads.len(), looks, "{steps:#?}");
                 assert!(reads.iter().all(|step| step.contains(&format!("using {table}_pkey"))), "{steps:#?}");
             }
+            let by_key = steps.iter().filter(|step| step.contains("Index Cond")).count();
+            assert_eq!(by_key, 2 * looks, "{steps:#?}");
         }
     }
 

@@ -18,6 +18,17 @@ pub(super) fn numbered(statement: &mut String, part: &str, number: usize) {
     }
 }
 
+/// One statement that answers with the rows of all `parts`.
+pub(super) fn union(parts: &[&str]) -> String {
+    let mut text = String::with_capacity(4_096);
+    for (place, part) in parts.iter().enumerate() {
+        text.push_str(if place == 0 { "(" } else { " UNION ALL (" });
+        numbered(&mut text, part, place + 1);
+        text.push(')');
+    }
+    text
+}
+
 /// What could not be bound.
 pub(super) fn unfit(error: BoxDynError) -> StoreError {
     StoreError::Corrupt(error.to_string())

@@ -95,16 +95,27 @@ macro_rules! own_lines {
     };
 }
 
+/// As people are shown it, without what is counted for it.
+macro_rules! account_row {
+    () => {
+        "json_build_object('id', id, 'person', person, 'currency', currency, 'status', status, 'tier', tier,
+            'display_name', display_name, 'created_at', created_at, 'balance', balance, 'pending', pending,
+            'receivable', receivable, 'opening_balance', opening_balance)"
+    };
+}
+
 const ACCOUNT: &str = concat!(
-    "SELECT json_build_array(row_to_json(accounts), (SELECT ",
+    "SELECT json_build_array(",
+    account_row!(),
+    ", (SELECT ",
     person_row!(),
     " FROM persons WHERE persons.id = accounts.person))::text FROM accounts WHERE id = $1"
 );
 
-const ACCOUNTS: &str = list!("row_to_json(accounts)", "accounts", newest first by "created_at DESC, id DESC");
+const ACCOUNTS: &str = list!(account_row!(), "accounts", newest first by "created_at DESC, id DESC");
 
 const ACCOUNTS_FILTERED: &str = list!(
-    "row_to_json(accounts)",
+    account_row!(),
     "accounts WHERE ($3 IS NULL OR status = $3) AND ($4 IS NULL OR currency = $4) \
      AND ($5 IS NULL OR tier = $5)",
     newest first by "created_at DESC, id DESC"

@@ -61,7 +61,7 @@ pub(super) const PARTS: &[Part] = &[
             "subjects",
             "ON CONFLICT (key, kind) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series"
         ),
-        bind: |written, arguments| bind(written.changes.parties(), arguments),
+        bind: |written, arguments| bind(written.changes.senders_and_receivers(), arguments),
     },
     Part { text: insert!("events"), bind: |written, arguments| bind(written.changes.counted_events(), arguments) },
     Part {

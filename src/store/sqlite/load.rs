@@ -174,12 +174,12 @@ macro_rules! unused {
 macro_rules! open {
     ($fits:literal) => {
         unused!(concat!(
-            "SELECT a.id FROM accounts s
-            CROSS JOIN events e ON e.kind = 'account' AND e.key = s.id AND e.currency = w.value ->> 'currency'
-                AND e.at >= s.series -> (w.value ->> 'currency') -> 'open' ->> 'at'
+            "SELECT a.id FROM accounts
+            CROSS JOIN events e ON e.kind = 'account' AND e.key = accounts.id AND e.currency = w.value ->> 'currency'
+                AND e.at >= accounts.series -> (w.value ->> 'currency') -> 'open' ->> 'at'
                 AND e.due_at > w.value ->> 'now' AND e.amount = w.value ->> 'amount'
             CROSS JOIN authorizations a ON a.id = e.authorization AND a.state = 'Open'
-            WHERE s.id = w.value ->> 'account' AND ",
+            WHERE accounts.id = w.value ->> 'account' AND ",
             $fits,
             " ORDER BY e.at, e.number LIMIT 512"
         ))
@@ -258,10 +258,10 @@ fn parts(wanted: &Wanted) -> Result<[Part; 15], StoreError> {
     Ok([
         Part { keys: listed(&wanted.prefixes)?, sql: &[PREFIX] },
         Part { keys: listed(&wanted.released_after)?, sql: &[RELEASED_AFTER] },
-        Part { keys: listed(wanted.accounts())?, sql: &[ACCOUNT] },
+        Part { keys: listed(wanted.all_accounts())?, sql: &[ACCOUNT] },
         Part { keys: listed(&wanted.directory)?, sql: &[PERSON_OF_KEY, ACCOUNT_OF_KEY] },
         Part { keys: listed(&wanted.persons)?, sql: &[PERSON, ACCOUNT_OF_PERSON] },
-        Part { keys: listed(wanted.parties())?, sql: &[SUBJECT] },
+        Part { keys: listed(wanted.senders_and_receivers())?, sql: &[SUBJECT] },
         Part { keys: listed(wanted_due(wanted))?, sql: &[DUE_EVENT, DUE_LATER] },
         Part { keys: listed(&wanted.events)?, sql: &[EVENT] },
         Part { keys: listed(&wanted.authorizations)?, sql: &[AUTHORIZATION, COUNTED_EVENT] },

@@ -18,6 +18,7 @@ pub(super) fn listed<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<
     if rows.peek().is_some() { json(rows).map(Some) } else { Ok(None) }
 }
 
+/// `with subject` as a batch takes it, with what is counted for the account. People are shown the account alone.
 macro_rules! account_row {
     () => {
         account_row!(and "")

@@ -32,7 +32,7 @@ const PARTS: &[Part] = &[
         rows: |written| listed(written.changes.changed_accounts()),
         sql: &[CHANGED_ACCOUNTS],
     },
-    Part { name: "subjects", rows: |written| listed(written.changes.parties()), sql: &[SUBJECTS] },
+    Part { name: "subjects", rows: |written| listed(written.changes.senders_and_receivers()), sql: &[SUBJECTS] },
     Part { name: "events", rows: |written| listed(written.changes.events.values()), sql: &[EVENTS] },
     Part { name: "release_nodes", rows: |written| listed(written.changes.release_node_rows()), sql: &[RELEASE_NODES] },
     Part {
@@ -100,14 +100,14 @@ const OPENED_ACCOUNTS: &str = "
     SELECT value ->> '$[0].id', value ->> '$[0].person', value ->> '$[0].currency', value ->> '$[0].status',
         value ->> '$[0].tier', value ->> '$[0].display_name', value ->> '$[0].created_at', value ->> '$[0].balance',
         value ->> '$[0].pending', value ->> '$[0].receivable', value ->> '$[0].opening_balance',
-        value ->> '$[1].last_event_at', value ->> '$[1].series', coalesce(value ->> '$[1].unfiled', '[]')
+        value ->> '$[1].last_event_at', value ->> '$[1].series', value ->> '$[1].unfiled'
     FROM jsonb_each($rows)";
 
 const CHANGED_ACCOUNTS: &str = "
     UPDATE accounts SET status = value ->> '$[0].status', tier = value ->> '$[0].tier',
         balance = value ->> '$[0].balance', pending = value ->> '$[0].pending',
         receivable = value ->> '$[0].receivable', last_event_at = value ->> '$[1].last_event_at',
-        series = value ->> '$[1].series', unfiled = coalesce(value ->> '$[1].unfiled', '[]')
+        series = value ->> '$[1].series', unfiled = value ->> '$[1].unfiled'
     FROM jsonb_each($rows) changed WHERE accounts.id = changed.value ->> '$[0].id'";
 
 const SUBJECTS: &str = "
