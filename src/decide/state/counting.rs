@@ -140,7 +140,7 @@ impl State {
         Ok(self.subject(subject).into_iter().flat_map(|subject| subject.series.keys().copied()).collect())
     }
 
-    pub(super) fn require_subject(&mut self, subject: &SubjectKey) -> Result<(), Missing> {
+    fn require_subject(&mut self, subject: &SubjectKey) -> Result<(), Missing> {
         if self.is_known(subject) {
             return Ok(());
         }

@@ -103,8 +103,6 @@ impl State {
 
     /// Takes in what a store found for `wanted`.
     pub fn absorb(&mut self, wanted: Wanted, loaded: Loaded) {
-        // One that is not there is not there as an account, either.
-        self.known.accounts.extend(wanted.all_accounts().into_iter().map(AccountId::new));
         self.known.add(wanted);
         for account in loaded.accounts {
             self.holdings.entry(account.person).or_default().insert(account.id.clone());
@@ -157,8 +155,14 @@ impl State {
     }
 
     pub fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Missing> {
-        let changed = &self.overlay.changes.accounts;
-        find(id, changed, &self.accounts, &self.known.accounts, &mut self.wanted.accounts)
+        let found = self.overlay.changes.accounts.get(id).or_else(|| self.accounts.get(id)).cloned();
+        // One that was asked for with its lock has come with its subject.
+        let is_known = || self.known.accounts.contains(id) || self.known.subjects.contains(&SubjectKey::account(id));
+        if found.is_none() && !is_known() {
+            self.wanted.accounts.insert(id.clone());
+            return Err(Missing);
+        }
+        Ok(found)
     }
 
     pub fn put_account(&mut self, account: Account) {
