@@ -7,8 +7,10 @@ install_packages() {
     fi
     local as_root=()
     [[ $(id -u) -eq 0 ]] || as_root=(sudo)
-    "${as_root[@]}" apt-get update --quiet >&2
-    "${as_root[@]}" apt-get install --quiet --yes --no-install-recommends "$@" >&2
+    # A fresh machine is often still installing its own updates.
+    local patiently=(apt-get -o DPkg::Lock::Timeout=300)
+    "${as_root[@]}" "${patiently[@]}" update --quiet >&2
+    "${as_root[@]}" "${patiently[@]}" install --quiet --yes --no-install-recommends "$@" >&2
 }
 
 # For the SQLite that is built in.

@@ -104,17 +104,16 @@ impl Changes {
 
     /// Accounts that were there before, as they now are.
     pub fn changed_accounts(&self) -> impl Iterator<Item = (&Account, &Subject)> {
-        self.accounts_with_subjects().filter(|(account, _)| !self.opened.contains(&account.id))
+        let changed = self.accounts.values().filter(|account| !self.opened.contains(&account.id));
+        changed.filter_map(|account| self.with_subject(account))
     }
 
     pub fn opened_accounts(&self) -> impl Iterator<Item = (&Account, &Subject)> {
-        self.accounts_with_subjects().filter(|(account, _)| self.opened.contains(&account.id))
+        self.opened.iter().filter_map(|id| self.with_subject(self.accounts.get(id)?))
     }
 
-    fn accounts_with_subjects(&self) -> impl Iterator<Item = (&Account, &Subject)> {
-        self.accounts
-            .values()
-            .filter_map(|account| Some((account, self.subjects.get(&SubjectKey::account(&account.id))?)))
+    fn with_subject<'c>(&'c self, account: &'c Account) -> Option<(&'c Account, &'c Subject)> {
+        Some((account, self.subjects.get(&SubjectKey::account(&account.id))?))
     }
 
     pub fn senders_and_receivers(&self) -> impl Iterator<Item = &Subject> {

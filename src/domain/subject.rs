@@ -70,7 +70,8 @@ pub struct Subject {
     pub last_event_at: Timestamp,
     /// The heads of its series.
     pub series: BTreeMap<Currency, Series>,
-    /// An account's newest records, which others have none of, until they are filed; the latest first, so that most of the column stays as it was.
+    /// An account's newest records, until they are filed; the latest first, so that most of the column stays as it was.
+    /// Senders and receivers have no such column.
     #[serde(default)]
     pub unfiled: Vec<AccountRecord>,
 }

@@ -131,6 +131,7 @@ mod tests {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }
+
     #[test]
     fn a_date_has_one_form_and_exists() {
         assert_eq!(parse_date("2028-02-29"), NaiveDate::from_ymd_opt(2028, 2, 29));

@@ -53,9 +53,9 @@ impl Rows<'_> {
 pub(super) fn take_in(loaded: &mut Loaded, kind: &str, rows: Rows<'_>) -> Result<(), StoreError> {
     match kind {
         "account" => {
-            let mut found: Vec<AccountRow> = Vec::new();
-            rows.read_into(&mut found)?;
-            for (account, subject) in found.into_iter().map(AccountRow::split) {
+            let mut found: Vec<(Account, Subject)> = Vec::new();
+            rows.read_as::<AccountRow, _>(&mut found)?;
+            for (account, subject) in found {
                 loaded.accounts.push(account);
                 loaded.subjects.push(subject);
             }
@@ -95,26 +95,26 @@ struct AccountRow {
     unfiled: Vec<AccountRecord>,
 }
 
-impl AccountRow {
-    fn split(self) -> (Account, Subject) {
+impl From<AccountRow> for (Account, Subject) {
+    fn from(row: AccountRow) -> Self {
         let subject = Subject {
-            key: SubjectKey::account(&self.id),
-            last_event_at: self.last_event_at,
-            series: self.series,
-            unfiled: self.unfiled,
+            key: SubjectKey::account(&row.id),
+            last_event_at: row.last_event_at,
+            series: row.series,
+            unfiled: row.unfiled,
         };
         let account = Account {
-            id: self.id,
-            person: self.person,
-            currency: self.currency,
-            status: self.status,
-            tier: self.tier,
-            display_name: self.display_name,
-            created_at: self.created_at,
-            balance: self.balance,
-            pending: self.pending,
-            receivable: self.receivable,
-            opening_balance: self.opening_balance,
+            id: row.id,
+            person: row.person,
+            currency: row.currency,
+            status: row.status,
+            tier: row.tier,
+            display_name: row.display_name,
+            created_at: row.created_at,
+            balance: row.balance,
+            pending: row.pending,
+            receivable: row.receivable,
+            opening_balance: row.opening_balance,
         };
         (account, subject)
     }

@@ -107,6 +107,7 @@ INSERT INTO account_records VALUES
     ('4000', 28, '00000000-0000-7000-8000-00000000e001', NULL, TRUE),
     ('4000', 30, '00000000-0000-7000-8000-00000000a003', 'Authorization', FALSE),
     ('4000', 30, '00000000-0000-7000-8000-00000000a004', 'Authorization', FALSE);
+
 INSERT INTO account_changes VALUES
     ('4001', '00000000-0000-7000-8000-00000000b001', 50, 'ops', 'block', 'court order', NULL, 'Active -> Blocked', 'C-1',
      '2027-01-01');

@@ -65,7 +65,8 @@ const HEADS: &str = "
         'released', jsonb_build_object('expiry', jsonb_build_object(
             'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),
         'open', CASE WHEN {open} AND count(due_at) > 0 THEN jsonb_build_object(
-            'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)) END))) AS series
+            'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)) END)))
+        AS series
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND ({first_account} + {accounts} - 1)::text
     GROUP BY key) p

@@ -68,7 +68,8 @@ const HEADS: &str = "
         'released', json_object('expiry', json_object(
             'count', count(released), 'amount', coalesce(sum(amount) FILTER (WHERE released IS NOT NULL), 0))),
         'open', json(iif({open} AND count(due_at) > 0, json_object(
-            'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)), 'null')))) AS series
+            'count', count(due_at), 'at', min(at) FILTER (WHERE due_at IS NOT NULL), 'due_at', min(due_at)), 'null'))))
+        AS series
     FROM events
     WHERE kind = 'account' AND key BETWEEN '{first_account}' AND CAST({first_account} + {accounts} - 1 AS TEXT)
     GROUP BY key) p

@@ -1,9 +1,8 @@
 //! All that a batch wants, in one statement: a part for each kind of key, whose rows are tagged with what they are.
 
-use sqlx::postgres::PgArguments;
-use sqlx::{Arguments, AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::parts::{unfit, union};
+use super::parts::with_keys;
 use super::rows::{keys, person_row};
 use super::store_error;
 use crate::decide::{CANDIDATES, Loaded, PREFIX_EVENTS, Wanted};
@@ -237,21 +236,10 @@ pub(super) const PARTS: &[Part] = &[
 const _: () = assert!(CANDIDATES == 512 && PREFIX_EVENTS == 4);
 
 pub(super) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Result<Loaded, StoreError> {
-    let mut arguments = PgArguments::default();
-    let mut texts: Vec<&str> = Vec::with_capacity(PARTS.len());
-    for part in PARTS {
-        if let Some(keys) = (part.keys)(wanted)? {
-            arguments.add(keys).map_err(unfit)?;
-            texts.push(part.text);
-        }
-    }
-    if texts.is_empty() {
-        return Ok(Loaded::default());
-    }
-    let rows: Vec<(String, String)> = sqlx::query_as_with(AssertSqlSafe(union(&texts)), arguments)
-        .fetch_all(connection)
-        .await
-        .map_err(store_error)?;
+    let asked = with_keys(PARTS.iter().map(|part| (part.text, (part.keys)(wanted))))?;
+    let Some((text, arguments)) = asked else { return Ok(Loaded::default()) };
+    let rows: Vec<(String, String)> =
+        sqlx::query_as_with(AssertSqlSafe(text), arguments).fetch_all(connection).await.map_err(store_error)?;
     let mut loaded = Loaded::default();
     for (kind, row) in &rows {
         take_in(&mut loaded, kind, Rows::One(row))?;

@@ -8,10 +8,9 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::postgres::PgArguments;
-use sqlx::{Arguments, AssertSqlSafe, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
-use super::parts::{unfit, union};
+use super::parts::with_keys;
 use super::rows::keys;
 use super::store_error;
 use super::transaction;
@@ -78,21 +77,9 @@ const MAKE: &str = "
     ORDER BY key COLLATE \"C\", kind COLLATE \"C\"
     ON CONFLICT DO NOTHING";
 
-/// The statement for `locks`, made of the parts that they need.
-fn statement(locks: &BTreeSet<Lock>, text: fn(&Part) -> &'static str) -> Result<(String, PgArguments), StoreError> {
-    let mut arguments = PgArguments::default();
-    let mut texts = Vec::with_capacity(PARTS.len());
-    for part in &PARTS {
-        if let Some(keys) = (part.keys)(locks)? {
-            arguments.add(keys).map_err(unfit)?;
-            texts.push(text(part));
-        }
-    }
-    Ok((union(&texts), arguments))
-}
-
 pub(super) async fn lock(connection: &mut PgConnection, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
-    let (text, arguments) = statement(wanted, |part| part.lock)?;
+    let asked = with_keys(PARTS.iter().map(|part| (part.lock, (part.keys)(wanted))))?;
+    let Some((text, arguments)) = asked else { return Ok(Locked::default()) };
     let answers: Vec<(String, String)> =
         sqlx::query_as_with(AssertSqlSafe(text), arguments).fetch_all(connection).await.map_err(store_error)?;
     let mut locked = Locked { granted: wanted.clone(), ..Locked::default() };
@@ -124,8 +111,9 @@ const PATIENTLY: &str = "SAVEPOINT waiting; SET LOCAL lock_timeout = '500ms'";
 
 /// Waits for each lock for a while. A savepoint lets go of what it has where one stays held.
 pub(super) async fn wait_for(connection: &mut PgConnection, wanted: &BTreeSet<Lock>) -> Result<(), StoreError> {
+    let asked = with_keys(PARTS.iter().map(|part| (part.wait, (part.keys)(wanted))))?;
+    let Some((text, arguments)) = asked else { return Ok(()) };
     connection.execute(sqlx::raw_sql(PATIENTLY)).await.map_err(store_error)?;
-    let (text, arguments) = statement(wanted, |part| part.wait)?;
     match sqlx::query_with(AssertSqlSafe(text), arguments).execute(&mut *connection).await {
         Ok(_) => {
             connection.execute(sqlx::raw_sql(transaction::IMPATIENTLY)).await.map_err(store_error)?;

@@ -2,7 +2,9 @@
 //! has, whether or not there is a row for it, and a lone caller would pay for all of them. Few combinations occur, and
 //! each connection keeps them prepared.
 
+use sqlx::Arguments;
 use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
 
 use crate::store::StoreError;
 
@@ -16,6 +18,21 @@ pub(super) fn numbered(statement: &mut String, part: &str, number: usize) {
         }
         statement.push_str(piece);
     }
+}
+
+/// One statement of those of `parts` that have keys, with what it binds; `None` where none has.
+pub(super) fn with_keys<'t>(
+    parts: impl IntoIterator<Item = (&'t str, Result<Option<String>, StoreError>)>,
+) -> Result<Option<(String, PgArguments)>, StoreError> {
+    let mut arguments = PgArguments::default();
+    let mut texts = Vec::new();
+    for (text, keys) in parts {
+        if let Some(keys) = keys? {
+            arguments.add(keys).map_err(unfit)?;
+            texts.push(text);
+        }
+    }
+    Ok((!texts.is_empty()).then(|| (union(&texts), arguments)))
 }
 
 /// One statement that answers with the rows of all `parts`.

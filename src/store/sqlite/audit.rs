@@ -44,8 +44,7 @@ async fn run(snapshot: &mut SqliteConnection, check: &Check) -> Result<AuditChec
 mod tests {
     use std::collections::HashSet;
 
-    use sqlx::{AssertSqlSafe, Row};
-
+    use super::super::plans::{empty_tables, nested_steps};
     use super::*;
 
     /// One that reads a whole table for every row of another takes hours on a million of both.
@@ -53,14 +52,11 @@ mod tests {
     async fn no_check_reads_everything_again_for_every_row() {
         // The levels of the release tree.
         const SMALL: &str = "SCAN l";
-        let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
-        super::super::MIGRATIONS.run(&pool).await.unwrap();
+        let pool = empty_tables().await;
         for check in books::CHECKS.iter().chain(limits::CHECKS) {
             let (Offenders::Rows(rows) | Offenders::OfSubjects(rows)) = check.offenders;
-            let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {rows}"))).fetch_all(&pool).await.unwrap();
             let mut outer = HashSet::new();
-            for step in &plan {
-                let (parent, detail): (i64, &str) = (step.get("parent"), step.get("detail"));
+            for (parent, detail) in nested_steps(&pool, rows).await {
                 let loops = detail.starts_with("SCAN") || detail.starts_with("SEARCH");
                 let is_small = detail.contains("VIRTUAL TABLE") || detail == SMALL;
                 let is_inner = loops && !outer.insert(parent);

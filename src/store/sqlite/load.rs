@@ -306,23 +306,15 @@ fn sort(row: &SqliteRow) -> Result<Loaded, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Row;
-    use sqlx::sqlite::SqlitePool;
-
+    use super::super::plans::{empty_tables, steps};
     use super::*;
 
-    /// One that scans a table grows slower with every remittance.
     #[tokio::test]
     async fn every_column_finds_its_rows_by_an_index() {
-        let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
-        super::super::MIGRATIONS.run(&pool).await.unwrap();
+        let pool = empty_tables().await;
         let parts = parts(&Wanted::default()).unwrap();
         for column in parts.iter().flat_map(|part| part.sql) {
-            let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN SELECT {column}")))
-                .fetch_all(&pool)
-                .await
-                .unwrap();
-            let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            let steps = steps(&pool, &format!("SELECT {column}")).await;
             let scans: Vec<_> = steps
                 .iter()
                 .filter(|step| {

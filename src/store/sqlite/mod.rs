@@ -305,4 +305,7 @@ fn is_refusal(code: Option<&str>) -> bool {
 }
 
 #[cfg(test)]
+mod plans;
+
+#[cfg(test)]
 mod tests;

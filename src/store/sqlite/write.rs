@@ -213,20 +213,14 @@ const BATCH: &str = "
 
 #[cfg(test)]
 mod tests {
-    use sqlx::sqlite::SqlitePool;
-    use sqlx::{AssertSqlSafe, Row};
-
+    use super::super::plans::{empty_tables, steps};
     use super::*;
 
-    /// One that scans a table grows slower with every remittance.
     #[tokio::test]
     async fn every_row_that_is_changed_is_found_by_its_key() {
-        let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
-        super::super::MIGRATIONS.run(&pool).await.unwrap();
+        let pool = empty_tables().await;
         for sql in PARTS.iter().flat_map(|part| part.sql) {
-            let explained = format!("EXPLAIN QUERY PLAN {}", sql.replace("$rows", "'[]'"));
-            let plan = sqlx::query(AssertSqlSafe(explained)).fetch_all(&pool).await.unwrap();
-            let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            let steps = steps(&pool, &sql.replace("$rows", "'[]'")).await;
             let scans = |step: &&String| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE");
             assert_eq!(steps.iter().find(scans), None, "{steps:#?}");
         }

@@ -1,6 +1,7 @@
-use sqlx::{AssertSqlSafe, Executor, Row, raw_sql};
+use sqlx::Executor;
 use tempfile::TempDir;
 
+use super::super::plans::steps;
 use super::*;
 
 /// A store on a file of its own.
@@ -39,16 +40,16 @@ async fn what_one_account_did_is_found_without_reading_the_rest() {
         let steps = plan_of_a_list(&store, query).await;
         assert!(!steps.iter().any(|step| step.contains("B-TREE FOR ORDER BY")), "{steps:?}: {query}");
     }
-    let twins = plan(&store, OPEN_AUTHORIZATIONS_OF_AMOUNT).await;
+    let twins = steps(&store.readers, OPEN_AUTHORIZATIONS_OF_AMOUNT).await;
     assert!(twins.iter().any(|step| step.starts_with("SEARCH e USING PRIMARY KEY")), "{twins:?}");
-    let waiting = plan(&store, CREDITS_IN_PROGRESS).await;
+    let waiting = steps(&store.readers, CREDITS_IN_PROGRESS).await;
     assert!(waiting.iter().any(|step| step == "SCAN credits USING INDEX credits_in_progress"), "{waiting:?}");
 }
 
 #[tokio::test]
 async fn what_is_overdue_is_found_in_the_order_of_its_deadlines() {
     let (_directory, store) = fresh_store().await;
-    let steps = plan(&store, super::super::OVERDUE).await;
+    let steps = steps(&store.readers, super::super::OVERDUE).await;
     for index in ["authorizations_open", "events_overdue"] {
         assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
     }
@@ -56,17 +57,12 @@ async fn what_is_overdue_is_found_in_the_order_of_its_deadlines() {
 
 /// How a list of one account is found: by indexes alone.
 async fn plan_of_a_list(store: &SqliteStore, query: &str) -> Vec<String> {
-    let steps = plan(store, query).await;
+    let steps = steps(&store.readers, query).await;
     assert!(steps.iter().any(|step| step.starts_with("SEARCH ")), "{steps:?}: {query}");
     let small = ["SCAN (", "CONSTANT ROW", "SCAN records", "VIRTUAL TABLE"];
     let reads_a_table = |step: &String| step.starts_with("SCAN ") && !small.iter().any(|small| step.contains(small));
     assert!(!steps.iter().any(reads_a_table), "{steps:?}: {query}");
     steps
-}
-
-async fn plan(store: &SqliteStore, query: &str) -> Vec<String> {
-    let steps = raw_sql(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&store.readers).await.unwrap();
-    steps.iter().map(|row| row.get("detail")).collect()
 }
 
 #[tokio::test]
