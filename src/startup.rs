@@ -79,13 +79,13 @@ impl Books {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+    pub async fn open(settings: &Settings, clock: Clock, purpose: Purpose) -> Result<Self, StartError> {
         let context = Context {
             policy: settings.policy.clone(),
             rules: load_rules(settings.rules.as_deref())?,
             display_prefix: settings.accounts.display_prefix.clone(),
         };
-        let store = open_store(&settings.database_url).await?;
+        let store = open_store(&settings.database_url, purpose).await?;
         Ok(Self { store, context: Arc::new(context), clock, url: settings.database_url.to_string() })
     }
 
@@ -149,7 +149,7 @@ pub async fn start(settings: Settings, clock: Clock, limits: Limits) -> Result<R
     if settings.signing_keys.is_empty() {
         return Err(StartError::NoSigningKey);
     }
-    let books = Books::open(&settings, clock.clone()).await?;
+    let books = Books::open(&settings, clock.clone(), Purpose::Serving).await?;
     let (engine, writer) = match books.start_engine(limits).await {
         Ok(started) => started,
         Err(error) => {
@@ -199,11 +199,20 @@ fn in_one_line(error: &RulesError) -> String {
     }
 }
 
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Many calls, for a long time.
+    Serving,
+    /// A few statements, perhaps beside a server.
+    Command,
+}
+
 /// Opens a database, creates it where it is missing and brings it up to date.
 ///
 /// # Errors
 /// [`StartError::NoDirectory`], [`StartError::Store`].
-pub async fn open_store(url: &DatabaseUrl) -> Result<Arc<dyn Database>, StartError> {
+pub async fn open_store(url: &DatabaseUrl, purpose: Purpose) -> Result<Arc<dyn Database>, StartError> {
     let unusable = |why| StartError::Store { url: url.to_string(), why };
     match url.kind() {
         DatabaseKind::Sqlite => {
@@ -212,7 +221,11 @@ pub async fn open_store(url: &DatabaseUrl) -> Result<Arc<dyn Database>, StartErr
             {
                 return Err(StartError::NoDirectory { path });
             }
-            Ok(Arc::new(SqliteStore::open(url.expose()).await.map_err(unusable)?))
+            let opened = match purpose {
+                Purpose::Serving => SqliteStore::open_to_serve(url.expose()).await,
+                Purpose::Command => SqliteStore::open(url.expose()).await,
+            };
+            Ok(Arc::new(opened.map_err(unusable)?))
         }
         DatabaseKind::Postgres => Ok(Arc::new(PostgresStore::open(&url.expose_each_host()).await.map_err(unusable)?)),
     }

@@ -29,7 +29,7 @@ pub const QUEUE_DEPTH: &str = "vna_queue_depth";
 pub const DISSENTING_SERVERS: &str = "vna_dissenting_servers";
 /// Gauge, commands in the second lane: others hold what they name.
 pub const COMMANDS_HELD: &str = "vna_commands_held";
-/// Histogram, seconds from a batch's first statement to the end of its commit.
+/// Histogram, seconds from a batch's first statement until its commit is durable.
 pub const COMMIT_SECONDS: &str = "vna_commit_seconds";
 
 /// From a fast answer out of memory to the longest that a caller is likely to wait.
@@ -114,7 +114,11 @@ fn install_recorder() -> PrometheusHandle {
     describe_gauge!(QUEUE_DEPTH, "Requests that wait for the writer");
     describe_gauge!(DISSENTING_SERVERS, "Servers of this database that decide by other rules or settings");
     describe_gauge!(COMMANDS_HELD, "Commands that wait for what others hold");
-    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Time from a batch's first statement to the end of its commit");
+    describe_histogram!(
+        COMMIT_SECONDS,
+        Unit::Seconds,
+        "Time from a batch's first statement until its commit is durable"
+    );
     handle
 }
 

@@ -11,7 +11,7 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::decide::command::{Action, IdempotencyClaim, Operation};
 use crate::decide::outcome::{OperationAnswer, Refusal};
 use crate::decide::{Command, Outcome};
-use crate::startup::{Books, StartError};
+use crate::startup::{Books, Purpose, StartError};
 use crate::store::{Reads, StoreError};
 
 /// Reads the books, and hands operations to an engine of its own.
@@ -74,7 +74,7 @@ pub fn require_file(url: &DatabaseUrl, check: &str) -> Result<(), Failure> {
 
 /// Opens the books of the settings, making them where they are missing.
 pub async fn open_books(settings: &Settings, clock: Clock) -> Result<Books, Failure> {
-    Books::open(settings, clock).await.map_err(start_failure)
+    Books::open(settings, clock, Purpose::Command).await.map_err(start_failure)
 }
 
 pub fn start_failure(error: StartError) -> Failure {

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{DatabaseKind, DatabaseUrl, Settings};
 use crate::copy::{self, CopyError, Proof, Step};
 use crate::domain::Timestamp;
-use crate::startup;
+use crate::startup::{self, Purpose};
 use crate::store::Database;
 use crate::store::sqlite::SqliteStore;
 
@@ -182,7 +182,7 @@ async fn go_through(from: &DatabaseUrl, to: &DatabaseUrl, as_json: bool, work: W
 }
 
 async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Database>, Failure> {
-    startup::open_store(url).await.map_err(desk::start_failure)
+    startup::open_store(url, Purpose::Command).await.map_err(desk::start_failure)
 }
 
 fn rows(proof: &Proof) -> String {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::decide::{Changes, Context, Lock, Outcome, PutBack, Recollection, Request, State, decide_batch};
 use crate::domain::{Decision, Timestamp, TrackingId};
-use crate::store::{Batch, Store, StoreError};
+use crate::store::{Batch, Durability, Store, StoreError};
 
 /// Rounds of loading before a batch is given up. Each command needs three or four at most; commands of one batch may
 /// need one after the other's, but load together.
@@ -65,7 +65,7 @@ impl Unwritten {
         batch: Box<dyn Batch>,
         id: TrackingId,
         at: Timestamp,
-    ) -> Result<(), ExecuteError> {
+    ) -> Result<Durability, ExecuteError> {
         batch.commit(&self.changes, id, at).await.map_err(|error| self.refused(error))
     }
 

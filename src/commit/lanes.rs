@@ -65,6 +65,7 @@ pub(super) async fn run(
     stopping: watch::Receiver<bool>,
 ) {
     let awaited = Awaited::default();
+    let answers = writer.answers.clone();
     let (put_back, held) = mpsc::channel(limits.queue);
     let second = tokio::spawn(Second { writer: writer.clone(), awaited: awaited.clone(), limits }.run(held));
     let first = First { writer, awaited, limits, room, put_back };
@@ -77,6 +78,8 @@ pub(super) async fn run(
             tracing::error!(%error, "a lane did not end in order");
         }
     }
+    answers.close();
+    answers.wait().await;
 }
 
 #[derive(Clone)]

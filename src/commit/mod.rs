@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 use tracing::Span;
 
 use crate::clock::Clock;
@@ -31,7 +32,7 @@ use crate::store::Store;
 use crate::telemetry;
 
 use self::division::Division;
-use self::writer::{Stuck, Writer};
+use self::writer::{ON_THEIR_WAY_AT_MOST, Stuck, Writer};
 
 pub use execute::{ExecuteError, Executed, begin_with_the_directory, execute};
 
@@ -138,7 +139,14 @@ impl Engine {
         let room = Room::new(limits);
         let division = Division::among(writers);
         let engine = Self { queues: queues.into(), room: room.clone(), division, context: context.clone() };
-        let hand = Writer { store: store.clone(), context, stuck: Stuck::default(), recollection: Arc::default() };
+        let hand = Writer {
+            store: store.clone(),
+            context,
+            stuck: Stuck::default(),
+            recollection: Arc::default(),
+            answers: TaskTracker::new(),
+            on_their_way: Arc::new(Semaphore::new(ON_THEIR_WAY_AT_MOST)),
+        };
         let writer = tokio::spawn(lanes::run(hand, waiting, room, limits, stopping.clone()));
         let housekeeping = tokio::spawn(housekeeping::run(store, engine.clone(), clock, stopping));
         (engine, Running { stop, writer, housekeeping })

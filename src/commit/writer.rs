@@ -1,14 +1,16 @@
 //! Carrying out a batch: the attempts, what they fail with, and the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use tracing::Span;
 
 use super::execute::{ExecuteError, Executed, HELD_AT_MOST, Unwritten, decide_what_can_be};
@@ -16,7 +18,7 @@ use super::{SubmitError, Waiting};
 use crate::clock;
 use crate::decide::{Context, Lock, Outcome, PutBack, Recollection, Request, State};
 use crate::domain::{Decision, Timestamp, TrackingId};
-use crate::store::{Batch, Store, StoreError};
+use crate::store::{Batch, Durability, Store, StoreError};
 use crate::telemetry;
 
 /// How often a commit whose answer was lost is asked after before its callers are told that nothing is known.
@@ -25,21 +27,30 @@ const ASKING_AFTER_A_LOST_COMMIT: u32 = 5;
 /// Pause between two such questions.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// Commits that may be on their way to the disk at the same time. One is synced and one waits for the next sync as a rule.
+pub(super) const ON_THEIR_WAY_AT_MOST: usize = 4;
+
 /// How long what stayed held is only tried, without waiting.
 const LET_ALONE_FOR: Duration = Duration::from_secs(1);
 
-/// Who waits, in their request's span; nobody once they were answered.
+/// Who waits, in their request's span.
 struct Caller {
+    command: TrackingId,
     span: Span,
-    answer: Option<oneshot::Sender<Result<Outcome, SubmitError>>>,
+    answer: oneshot::Sender<Result<Outcome, SubmitError>>,
 }
 
 impl Caller {
-    fn tell(&mut self, result: Result<Outcome, SubmitError>) {
-        if let Some(answer) = self.answer.take() {
-            // Whoever hung up does not hear it; it is durable all the same.
-            drop(answer.send(result));
-        }
+    fn tell(self, result: Result<Outcome, SubmitError>) {
+        // Whoever hung up does not hear it; it is durable all the same.
+        drop(self.answer.send(result));
+    }
+
+    /// Tells one who gets no answer, with a line under the request's id that says why.
+    fn fail(self, error: SubmitError, why: &dyn Display, batch: TrackingId, what: &'static str) {
+        let command = self.command;
+        self.span.in_scope(|| tracing::error!(error = %why, %command, %batch, "{what}"));
+        self.tell(Err(error));
     }
 }
 
@@ -57,12 +68,22 @@ pub(super) struct Late {
     pub behind: BTreeSet<Lock>,
 }
 
+fn apart(waiting: Waiting) -> (Request, Option<Caller>) {
+    let Waiting { request, caller, answer } = waiting;
+    let caller = Caller { command: request.id, span: caller, answer };
+    (request, Some(caller))
+}
+
 #[derive(Clone)]
 pub(super) struct Writer {
     pub store: Arc<dyn Store>,
     pub context: Arc<Context>,
     pub stuck: Stuck,
     pub recollection: Arc<Mutex<Recollection>>,
+    /// The tasks of commits that are not durable yet, while the next batch is written.
+    pub answers: TaskTracker,
+    /// Room for a few of them: where the disk stands still, the queue is to fill and to be refused, not the memory.
+    pub on_their_way: Arc<Semaphore>,
 }
 
 /// Locks that stayed held while a batch waited its turn, each with the moment until which nobody waits for it again: a row
@@ -88,7 +109,8 @@ impl Stuck {
 impl Writer {
     /// Carries out a batch and answers everybody in it, but for those whose locks others hold or who name one of `held`:
     /// they come back, in order. A batch that fails is split until only the guilty command fails. It begins by waiting its
-    /// turn for `expected`, which is what these commands are known to name; nothing, where they are new.
+    /// turn for `expected`, which is what these commands are known to name; nothing, where they are new. Where a commit takes
+    /// a while to be durable, its callers are answered later, by a task among `answers`.
     pub(super) async fn carry_out(
         &self,
         waiting: Vec<Waiting>,
@@ -96,22 +118,25 @@ impl Writer {
         held: &BTreeSet<Lock>,
     ) -> Vec<Late> {
         let until = Instant::now() + HELD_AT_MOST;
-        let (requests, mut callers): (Vec<Request>, Vec<Caller>) =
-            waiting.into_iter().map(|one| (one.request, Caller { span: one.caller, answer: Some(one.answer) })).unzip();
+        let (requests, mut callers): (Vec<Request>, Vec<Option<Caller>>) = waiting.into_iter().map(apart).unzip();
         let mut held = held.clone();
         let mut late = BTreeMap::new();
         let mut parts = vec![Part { range: 0..requests.len(), again: false }];
         while let Some(Part { range, again }) = parts.pop() {
             let failure = match self.commit(&requests[range.clone()], expected, &held).await {
-                Ok(outcomes) => {
+                Ok((outcomes, commit)) => {
+                    let mut answers = Vec::with_capacity(outcomes.len());
                     for (place, outcome) in range.zip(outcomes) {
                         match outcome {
-                            Ok(outcome) => callers[place].tell(Ok(outcome)),
+                            Ok(outcome) => answers.extend(callers[place].take().map(|caller| (caller, outcome))),
                             Err(PutBack { behind }) => {
                                 held.extend(behind.iter().cloned());
                                 late.insert(place, behind);
                             }
                         }
+                    }
+                    if let Some(commit) = commit {
+                        self.answer_once_durable(commit, answers).await;
                     }
                     continue;
                 }
@@ -140,40 +165,50 @@ impl Writer {
                     continue;
                 }
             };
-            failure.log(&requests[range.clone()], &callers[range.clone()]);
-            callers[range].iter_mut().for_each(|caller| caller.tell(Err(error)));
+            for caller in callers[range].iter_mut().filter_map(Option::take) {
+                caller.fail(error, &failure.error, failure.batch, "a command was not committed");
+            }
         }
         let all = requests.into_iter().zip(callers).enumerate();
         all.filter_map(|(place, (request, caller))| {
-            let behind = late.remove(&place)?;
-            let waiting = Waiting { request, caller: caller.span, answer: caller.answer? };
+            let (behind, caller) = (late.remove(&place)?, caller?);
+            let waiting = Waiting { request, caller: caller.span, answer: caller.answer };
             Some(Late { place, waiting, behind })
         })
         .collect()
     }
 
+    /// At once where it is durable already; else from a task, so that the next batch can begin.
+    async fn answer_once_durable(&self, commit: Commit, answers: Vec<(Caller, Outcome)>) {
+        if matches!(commit.durability, Durability::Reached) {
+            return commit.answer(answers).await;
+        }
+        // It is never closed.
+        let Ok(place) = self.on_their_way.clone().acquire_owned().await else { return };
+        self.answers.spawn(async move {
+            commit.answer(answers).await;
+            drop(place);
+        });
+    }
+
+    /// What came of each, and the commit that made it so: none, where there was nothing to commit.
     async fn commit(
         &self,
         requests: &[Request],
         expected: &BTreeSet<Lock>,
         held: &BTreeSet<Lock>,
-    ) -> Result<Vec<Result<Outcome, PutBack>>, Failure> {
+    ) -> Result<(Vec<Result<Outcome, PutBack>>, Option<Commit>), Failure> {
         let started = Instant::now();
-        let batch_id = clock::fresh_id();
+        let batch = clock::fresh_id();
         let at = requests.iter().map(|request| request.received_at).max().unwrap_or_default();
         // A panic must cost its own command only: without the writer, nobody would be answered any more.
-        let attempt = AssertUnwindSafe(self.attempt(batch_id, at, requests, expected, held)).catch_unwind().await;
+        let attempt = AssertUnwindSafe(self.attempt(batch, at, requests, expected, held)).catch_unwind().await;
         match attempt.unwrap_or(Err(ExecuteError::Undecided("a panic"))) {
-            Ok(executed) => {
-                let commands = executed.outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-                if commands > 0 {
-                    metrics::histogram!(telemetry::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
-                    metrics::histogram!(telemetry::BATCH_COMMANDS).record(u32::try_from(commands).unwrap_or(u32::MAX));
-                }
-                executed.decisions.iter().for_each(count);
-                Ok(executed.outcomes)
+            Ok((Executed { outcomes, decisions }, durability)) => {
+                let commit = durability.map(|durability| Commit { batch, started, decisions, durability });
+                Ok((outcomes, commit))
             }
-            Err(error) => Err(Failure { batch: batch_id, error }),
+            Err(error) => Err(Failure { batch, error }),
         }
     }
 
@@ -184,25 +219,26 @@ impl Writer {
         requests: &[Request],
         expected: &BTreeSet<Lock>,
         held: &BTreeSet<Lock>,
-    ) -> Result<Executed<Result<Outcome, PutBack>>, ExecuteError> {
+    ) -> Result<(Executed<Result<Outcome, PutBack>>, Option<Durability>), ExecuteError> {
         let mut batch = self.store.begin().await?;
         let decided = match self.decide(&mut *batch, requests, expected, held).await {
             Ok(decided) if decided.outcomes.iter().any(Result::is_ok) => decided,
             nothing_to_commit => {
                 batch.roll_back().await;
-                return nothing_to_commit.map(Unwritten::into_executed);
+                return nothing_to_commit.map(|decided| (decided.into_executed(), None));
             }
         };
-        match decided.commit(batch, id, at).await {
-            Ok(()) => {}
+        let durability = match decided.commit(batch, id, at).await {
+            Ok(durability) => durability,
             // A commit whose answer was lost is unknown, not failed: the batch's own id tells.
             Err(ExecuteError::Store(StoreError::Unavailable(error))) if self.was_committed(id, at).await => {
                 tracing::warn!(error, batch = %id, "a commit's answer was lost, and the commit was found");
+                Durability::Reached
             }
             Err(error) => return Err(error),
-        }
+        };
         self.recollection().learn(&decided.changes);
-        Ok(decided.into_executed())
+        Ok((decided.into_executed(), Some(durability)))
     }
 
     async fn decide(
@@ -240,6 +276,31 @@ impl Writer {
     }
 }
 
+/// A batch that was committed.
+struct Commit {
+    batch: TrackingId,
+    started: Instant,
+    decisions: Vec<Decision>,
+    durability: Durability,
+}
+
+impl Commit {
+    /// Answers once it is durable; where it is not known to be, nothing positive.
+    async fn answer(self, answers: Vec<(Caller, Outcome)>) {
+        if let Err(error) = self.durability.reached().await {
+            let what = "a command was committed, and is not known to be on the disk";
+            answers.into_iter().for_each(|(caller, _)| caller.fail(SubmitError::Unavailable, &error, self.batch, what));
+            return;
+        }
+        metrics::histogram!(telemetry::COMMIT_SECONDS).record(self.started.elapsed().as_secs_f64());
+        metrics::histogram!(telemetry::BATCH_COMMANDS).record(u32::try_from(answers.len()).unwrap_or(u32::MAX));
+        self.decisions.iter().for_each(count);
+        for (caller, outcome) in answers {
+            caller.tell(Ok(outcome));
+        }
+    }
+}
+
 /// A batch that was not committed.
 struct Failure {
     batch: TrackingId,
@@ -268,16 +329,6 @@ impl Failure {
             ExecuteError::Store(StoreError::Conflict(_)) if commands == 1 && !again => Consequence::IsTriedAgain,
             _ if commands == 1 => Consequence::Fails(SubmitError::Failed),
             _ => Consequence::IsSplit,
-        }
-    }
-
-    /// A line for each caller who gets no answer, with the caller's request id.
-    fn log(&self, requests: &[Request], callers: &[Caller]) {
-        let (error, batch) = (&self.error, self.batch);
-        for (request, caller) in requests.iter().zip(callers) {
-            caller
-                .span
-                .in_scope(|| tracing::error!(%error, command = %request.id, %batch, "a command was not committed"));
         }
     }
 }

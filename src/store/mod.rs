@@ -11,11 +11,13 @@ use std::collections::BTreeSet;
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
+pub use durability::Durability;
 pub use reads::*;
 pub use servers::{RunningServer, Servers};
 pub use transfer::*;
 
 mod audit;
+mod durability;
 pub mod postgres;
 mod reads;
 mod records;
@@ -52,8 +54,8 @@ pub trait Store: Send + Sync + 'static {
     /// Opens the transaction of one batch.
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError>;
 
-    /// Whether the batch with this id and moment was committed: asked where a commit's answer was lost. Where it was not,
-    /// it never will be.
+    /// Whether the batch with this id and moment was committed, durably: asked where a commit's answer was lost. Where it
+    /// was not, it never will be.
     async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Subjects that have something due at or before `at`, at most `limit`, the longest overdue first.
@@ -103,6 +105,12 @@ pub trait Batch: Send {
     async fn roll_back(self: Box<Self>);
 
     /// Writes the last of the changes and commits under the batch's id, which is written with them. Where the write is
-    /// refused, it has rolled back, as [`Batch::roll_back`] does.
-    async fn commit(self: Box<Self>, changes: &Changes, batch: TrackingId, at: Timestamp) -> Result<(), StoreError>;
+    /// refused, it has rolled back, as [`Batch::roll_back`] does. Others can begin when this returns; who waits for what
+    /// was committed hears of it once it is durable.
+    async fn commit(
+        self: Box<Self>,
+        changes: &Changes,
+        batch: TrackingId,
+        at: Timestamp,
+    ) -> Result<Durability, StoreError>;
 }

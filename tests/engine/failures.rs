@@ -31,6 +31,18 @@ async fn a_store_that_is_away_is_unavailable_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_commit_that_is_not_known_to_be_on_the_disk_is_unavailable() {
+    let bank = Bank::open("rules = []").await;
+    bank.store.set(Trouble::LosesTheDisk);
+    let authorization = an_authorization();
+    assert_eq!(bank.engine.submit(authorization.clone()).await, Err(SubmitError::Unavailable));
+    bank.store.set(Trouble::None);
+    assert!(bank.has(authorization.id).await, "it was written all the same, and nobody was told of it");
+    assert!(authorized(&bank.engine.submit(an_authorization()).await));
+    bank.close().await;
+}
+
+#[tokio::test]
 async fn only_the_guilty_command_of_a_batch_fails() {
     for guilty in [0, 4, 10] {
         let bank = Bank::open("rules = []").await;

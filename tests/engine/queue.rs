@@ -25,6 +25,65 @@ async fn nothing_is_answered_before_it_is_durable() {
 }
 
 #[tokio::test]
+async fn while_a_commit_is_on_its_way_to_the_disk_the_next_is_made_and_nobody_hears_of_either() {
+    let bank = Bank::open("rules = []").await;
+    let disk = bank.store.hold_the_disk().await;
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push(bank.hand_in(an_authorization()).await);
+        bank.store.one_commits().await;
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(waiting.iter().all(|answer| !answer.is_finished()));
+    drop(disk);
+    for answer in waiting {
+        assert!(authorized(&answer.await.unwrap()));
+    }
+    bank.close().await;
+}
+
+/// Else the memory would fill with those who wait, and nobody would be told.
+#[tokio::test]
+async fn where_the_disk_stands_still_a_few_commits_are_made_and_the_queue_fills() {
+    let bank = Bank::open_with("rules = []", Limits { queue: 3, batch: 2 }).await;
+    let disk = bank.store.hold_the_disk().await;
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        waiting.push(bank.hand_in(an_authorization()).await);
+        bank.store.one_commits().await;
+    }
+    for _ in 0..3 {
+        waiting.push(bank.hand_in(an_authorization()).await);
+    }
+    assert_eq!(bank.engine.submit(an_authorization()).await, Err(SubmitError::Overloaded));
+    assert_eq!(bank.store.commits_since(), 0);
+    drop(disk);
+    for answer in waiting {
+        assert!(authorized(&answer.await.unwrap()));
+    }
+    bank.close().await;
+}
+
+#[tokio::test]
+async fn an_orderly_stop_waits_for_the_disk() {
+    let bank = Bank::open("rules = []").await;
+    let disk = bank.store.hold_the_disk().await;
+    let waiting = bank.hand_in(an_authorization()).await;
+    bank.store.one_commits().await;
+    let stopping = tokio::spawn(bank.running.stop());
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!stopping.is_finished() && !waiting.is_finished());
+    drop(disk);
+    stopping.await.unwrap();
+    assert!(authorized(&waiting.await.unwrap()));
+    bank.bench.assert_books_are_sound().await;
+}
+
+#[tokio::test]
 async fn the_depth_of_the_queue_is_told_while_the_store_is_stuck() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let _seen_by_this_thread = metrics::set_default_local_recorder(&recorder);

@@ -110,7 +110,7 @@ async fn two_calls_that_know_one_person_by_different_phones_open_one_account() {
     let too_early = execute(&mut *beside, context, std::slice::from_ref(&at_work)).await;
     assert!(matches!(too_early, Err(ExecuteError::Held { .. })), "{too_early:?}");
     beside.roll_back().await;
-    one.commit(&Changes::default(), clock::fresh_id(), second(2)).await.unwrap();
+    one.commit(&Changes::default(), clock::fresh_id(), second(2)).await.unwrap().reached().await.unwrap();
 
     let later = bank.bench.one(at_work).await;
     assert!(opened(&later).is_some());

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use vna_partner::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
 use vna_partner::domain::{AccountId, Subject, SubjectKey, Timestamp, TrackingId};
-use vna_partner::store::{Batch, Database, Store, StoreError};
+use vna_partner::store::{Batch, Database, Durability, Store, StoreError};
 
 /// What is wrong with the store.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +33,8 @@ pub enum Trouble {
     LosesAnswers,
     /// As before, and the first question after the commit is not answered either.
     LosesAnswersAndOneQuestion,
+    /// Commits are made, and whether they have reached the disk is never known.
+    LosesTheDisk,
 }
 
 /// What passes only while nobody holds it.
@@ -40,6 +42,8 @@ type Gate = Arc<tokio::sync::Mutex<()>>;
 
 struct Commits {
     gate: Gate,
+    /// On the way of each to the disk.
+    disk: Gate,
     /// One permit for each commit that was asked for.
     asked: Semaphore,
 }
@@ -56,7 +60,7 @@ pub struct TroubledStore {
 
 impl TroubledStore {
     pub fn over(store: Arc<dyn Database>) -> Self {
-        let commits = Arc::new(Commits { gate: Arc::default(), asked: Semaphore::new(0) });
+        let commits = Arc::new(Commits { gate: Arc::default(), disk: Arc::default(), asked: Semaphore::new(0) });
         let (trouble, gate, loads) = (Arc::default(), Arc::default(), Arc::default());
         Self { store, trouble, gate, begun: Semaphore::new(0), commits, loads }
     }
@@ -75,9 +79,19 @@ impl TroubledStore {
         self.commits.gate.clone().lock_owned().await
     }
 
+    /// Lets no commit reach the disk until the guard is dropped; others are made meanwhile.
+    pub async fn hold_the_disk(&self) -> OwnedMutexGuard<()> {
+        self.commits.disk.clone().lock_owned().await
+    }
+
     /// Waits until one more commit is asked for.
     pub async fn one_commits(&self) {
         self.commits.asked.acquire().await.unwrap().forget();
+    }
+
+    /// How many commits were asked for that nobody has waited for.
+    pub fn commits_since(&self) -> usize {
+        self.commits.asked.available_permits()
     }
 
     /// Waits until one more transaction is asked for.
@@ -233,7 +247,12 @@ impl Batch for TroubledBatch {
         self.batch.write(changes).await
     }
 
-    async fn commit(self: Box<Self>, changes: &Changes, batch: TrackingId, at: Timestamp) -> Result<(), StoreError> {
+    async fn commit(
+        self: Box<Self>,
+        changes: &Changes,
+        batch: TrackingId,
+        at: Timestamp,
+    ) -> Result<Durability, StoreError> {
         if let Err(refused) = self.judge(changes) {
             self.batch.roll_back().await;
             return Err(refused);
@@ -243,10 +262,24 @@ impl Batch for TroubledBatch {
         match self.trouble() {
             Trouble::LosesCommits => Err(away()),
             Trouble::LosesAnswers | Trouble::LosesAnswersAndOneQuestion => {
-                self.batch.commit(changes, batch, at).await?;
+                self.batch.commit(changes, batch, at).await?.reached().await?;
                 Err(away())
             }
-            _ => self.batch.commit(changes, batch, at).await,
+            Trouble::LosesTheDisk => {
+                self.batch.commit(changes, batch, at).await?.reached().await?;
+                Ok(Durability::after(async { Err(away()) }))
+            }
+            _ => {
+                let durability = self.batch.commit(changes, batch, at).await?;
+                let disk = self.commits.disk.clone();
+                if disk.try_lock().is_ok() {
+                    return Ok(durability);
+                }
+                Ok(Durability::after(async move {
+                    drop(disk.lock().await);
+                    durability.reached().await
+                }))
+            }
         }
     }
 }

@@ -41,7 +41,7 @@ impl Bench {
     pub async fn new(policy: Policy, rules: &str) -> Self {
         let database = Database::fresh().await;
         let store: Arc<dyn store::Database> = if database.url.starts_with("sqlite:") {
-            Arc::new(SqliteStore::open(&database.url).await.unwrap())
+            Arc::new(SqliteStore::open_to_serve(&database.url).await.unwrap())
         } else {
             Arc::new(PostgresStore::open(std::slice::from_ref(&database.url)).await.unwrap())
         };
@@ -59,7 +59,7 @@ impl Bench {
         let mut batch = self.store.begin().await.unwrap();
         let executed = execute(&mut *batch, &self.context, requests).await.unwrap();
         let at = requests.iter().map(|request| request.received_at).max().unwrap();
-        batch.commit(&Changes::default(), clock::fresh_id(), at).await.unwrap();
+        batch.commit(&Changes::default(), clock::fresh_id(), at).await.unwrap().reached().await.unwrap();
         executed.outcomes
     }
 

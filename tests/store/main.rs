@@ -81,7 +81,7 @@ impl Books {
 async fn sound_books() -> Books {
     let database = Database::fresh().await;
     let store: Arc<dyn store::Database> = if database.is_sqlite() {
-        Arc::new(SqliteStore::open(&database.url).await.unwrap())
+        Arc::new(SqliteStore::open_to_serve(&database.url).await.unwrap())
     } else {
         Arc::new(PostgresStore::open(std::slice::from_ref(&database.url)).await.unwrap())
     };
@@ -324,7 +324,17 @@ async fn entries_and_postings_are_only_ever_added() {
 #[tokio::test]
 async fn a_batch_that_was_committed_is_known_to_be() {
     let books = sound_books().await;
-    books.store.begin().await.unwrap().commit(&Changes::default(), id("ba02"), Timestamp(100)).await.unwrap();
+    books
+        .store
+        .begin()
+        .await
+        .unwrap()
+        .commit(&Changes::default(), id("ba02"), Timestamp(100))
+        .await
+        .unwrap()
+        .reached()
+        .await
+        .unwrap();
     assert!(books.store.was_committed(id("ba02"), Timestamp(100)).await.unwrap());
     assert_eq!(books.store.latest_batch_at().await.unwrap(), Some(Timestamp(100)));
 }
@@ -342,7 +352,17 @@ async fn a_batch_that_was_found_not_to_be_committed_never_will_be() {
 #[tokio::test]
 async fn a_batch_is_committed_once_under_its_id() {
     let books = sound_books().await;
-    books.store.begin().await.unwrap().commit(&Changes::default(), id("ba02"), Timestamp(100)).await.unwrap();
+    books
+        .store
+        .begin()
+        .await
+        .unwrap()
+        .commit(&Changes::default(), id("ba02"), Timestamp(100))
+        .await
+        .unwrap()
+        .reached()
+        .await
+        .unwrap();
     let again = books.store.begin().await.unwrap().commit(&Changes::default(), id("ba02"), Timestamp(101)).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
     assert_eq!(books.store.latest_batch_at().await.unwrap(), Some(Timestamp(100)));
@@ -430,7 +450,16 @@ async fn what_is_old_is_forgotten_a_bounded_number_at_a_time_and_the_oldest_firs
     let store = &books.store;
     let batches: Vec<TrackingId> = (0..5).map(|_| clock::fresh_id()).collect();
     for (id, at) in batches.iter().zip([3, 1, 2, 4, 5]) {
-        store.begin().await.unwrap().commit(&Changes::default(), *id, Timestamp(at)).await.unwrap();
+        store
+            .begin()
+            .await
+            .unwrap()
+            .commit(&Changes::default(), *id, Timestamp(at))
+            .await
+            .unwrap()
+            .reached()
+            .await
+            .unwrap();
     }
     let mut kept = Vec::new();
     for more in [true, false, false] {

@@ -153,7 +153,8 @@ async fn seed(
         Ok(Err(stop)) => return Err(stop.of_file(name)),
         Err(error) => return Err(Failure::refused(format!("{name}: the reader failed: {error}; nothing was written"))),
     }
-    batch.commit(&Changes::default(), fresh_id(), books.clock.now()).await.map_err(failed)?;
+    let committed = batch.commit(&Changes::default(), fresh_id(), books.clock.now()).await.map_err(failed)?;
+    committed.reached().await.map_err(failed)?;
     Ok(count)
 }
 

@@ -30,7 +30,7 @@ use self::probe::Probe;
 use super::rows::parse;
 use super::series::overdue;
 use super::written::Committed;
-use super::{Batch, Store, StoreError};
+use super::{Batch, Durability, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
@@ -265,7 +265,7 @@ impl Batch for PostgresBatch {
         changes: &Changes,
         batch: TrackingId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Durability, StoreError> {
         let committed = Committed { id: batch, at };
         let written = write::write(&mut self.on.connection, changes, Some(committed));
         if let Err(refused) = self.writers.watch_host(self.on.host, written).await {
@@ -275,7 +275,7 @@ impl Batch for PostgresBatch {
         let commit = async { transaction::commit(&mut self.on.connection).await.map_err(store_error) };
         self.writers.watch_host(self.on.host, commit).await?;
         self.writers.keep(self.on);
-        Ok(())
+        Ok(Durability::Reached)
     }
 }
 

@@ -1,4 +1,5 @@
-//! SQLite: one writer connection, `BEGIN IMMEDIATE`, write-ahead log, `synchronous=FULL`.
+//! SQLite: one writer connection, `BEGIN IMMEDIATE`, write-ahead log, which is synced before anybody hears of what was
+//! written to it ([`log`]), and moved into the file beside the batches ([`checkpoints`]).
 //!
 //! Every message to SQLite's thread costs a hop, and so does every row that comes back, so a batch is two messages: one
 //! begins the transaction and loads all that is wanted ([`load`]) as one row, the other writes all that changed ([`write`])
@@ -6,7 +7,9 @@
 
 mod audit;
 mod backup;
+mod checkpoints;
 mod load;
+mod log;
 mod probe;
 mod reads;
 mod rows;
@@ -26,15 +29,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
+use self::checkpoints::Checkpoints;
+use self::log::Log;
 use self::probe::Probe;
 use self::text::Text;
 use self::writer::{Writer, Writing};
 use super::rows::parse;
 use super::series::overdue;
 use super::written::Committed;
-use super::{Batch, Store, StoreError};
+use super::{Batch, Durability, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
@@ -53,9 +60,11 @@ const READERS: u32 = 4;
 /// file again and again.
 const WRITER_CACHE: &str = "-24576";
 
-/// Pages of the write-ahead log that are moved into the file at once: 8 MiB. A page that many batches change is then
-/// moved once, and the two fsyncs that it takes are rare; with twice as many, those who wait for it wait a third longer.
-const CHECKPOINT_EVERY: &str = "2000";
+/// Pages of the write-ahead log that a command's commits move into the file at once: 8 MiB.
+const LOG_OF_A_COMMAND: &str = "2000";
+
+/// The same of a server's, where [`Checkpoints`] do not get to it: 128 MiB.
+const LOG_OF_A_SERVER: &str = "32768";
 
 /// The embedded store.
 #[derive(Debug, Clone)]
@@ -63,48 +72,93 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     probe: Probe,
+    log: Log,
+    checkpoints: Option<Checkpoints>,
 }
 
 impl SqliteStore {
     /// Opens the file that `url` (`sqlite://path`) names, creates it for its owner alone where it is missing, and brings
-    /// its tables up to date.
+    /// its tables up to date. Every commit waits for the disk, for who comes and goes: a server beside never reads what is
+    /// not on it.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] where the file cannot be opened; [`StoreError::Corrupt`] where a newer version of
     /// this program has written it.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // With NORMAL a power loss takes back commits that were already answered.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true);
-        create_private(options.get_filename())?;
-        let writing = options
-            .clone()
-            .pragma("cache_size", WRITER_CACHE)
-            .pragma("wal_autocheckpoint", CHECKPOINT_EVERY)
-            // What undoes a failed statement would else be a file of its own, made and removed in every batch. A migration
-            // that sorts a large table has to set it back.
-            .pragma("temp_store", "memory");
-        let mut first = writing.connect().await.map_err(store_error)?;
-        MIGRATIONS.run_direct(None, &mut first, false).await.map_err(|error| match error {
-            MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
-                StoreError::Corrupt(format!("the database was written by another version of this program: {error}"))
-            }
-            error => StoreError::Unavailable(error.to_string()),
-        })?;
-        let writer = Writer::new(writing, first).await?;
+        let options = options(url)?;
+        let writing = for_writing(&options, LOG_OF_A_COMMAND);
+        let first = opened(&writing).await?;
+        let log = Log::synced_by_commits();
+        let writer = Writer::new(writing, first, log.clone()).await?;
+        Self::with(options, writer, log, None).await
+    }
+
+    /// The same for a server: the disk is waited for beside the next batch, and the log moved into the file, too.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub async fn open_to_serve(url: &str) -> Result<Self, StoreError> {
+        let options = options(url)?;
+        // A commit is not on the disk then: `log` sees to it, before anybody hears of it.
+        let writing = for_writing(&options, LOG_OF_A_SERVER).synchronous(SqliteSynchronous::Normal);
+        let mut first = opened(&writing).await?;
+        // What a crash has left in the log, the system may have in memory alone.
+        checkpoints::move_what_there_is(&mut first).await?;
+        let log = Log::of(options.get_filename()).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let writer = Writer::new(writing, first, log.clone()).await?;
+        let checkpoints = Checkpoints::start(&options, writer.clone(), log.clone());
+        Self::with(options, writer, log, Some(checkpoints)).await
+    }
+
+    async fn with(
+        options: SqliteConnectOptions,
+        writer: Writer,
+        log: Log,
+        checkpoints: Option<Checkpoints>,
+    ) -> Result<Self, StoreError> {
         let probe = Probe::new(options.clone());
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true))
             .await
             .map_err(store_error)?;
-        Ok(Self { writer, readers, probe })
+        Ok(Self { writer, readers, probe, log, checkpoints })
     }
+}
+
+/// Of every connection. The file is there then.
+fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true);
+    create_private(options.get_filename())?;
+    Ok(options)
+}
+
+fn for_writing(options: &SqliteConnectOptions, log: &'static str) -> SqliteConnectOptions {
+    options
+        .clone()
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("wal_autocheckpoint", log)
+        // What undoes a failed statement would else be a file of its own, made and removed in every batch. A migration
+        // that sorts a large table has to set it back.
+        .pragma("temp_store", "memory")
+}
+
+/// The first connection, which brings the tables up to date.
+async fn opened(writing: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let mut first = writing.connect().await.map_err(store_error)?;
+    MIGRATIONS.run_direct(None, &mut first, false).await.map_err(|error| match error {
+        MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
+            StoreError::Corrupt(format!("the database was written by another version of this program: {error}"))
+        }
+        error => StoreError::Unavailable(error.to_string()),
+    })?;
+    Ok(first)
 }
 
 #[async_trait]
@@ -130,7 +184,7 @@ impl Store for SqliteStore {
         .fetch_one(&mut *writing)
         .await
         .map_err(store_error)?;
-        writing.hand_back();
+        writing.hand_back_committed().reached().await?;
         Ok(committed)
     }
 
@@ -149,8 +203,7 @@ impl Store for SqliteStore {
             .execute(&mut *writing)
             .await
             .map_err(store_error)?;
-        writing.hand_back();
-        Ok(())
+        writing.hand_back_committed().reached().await
     }
 
     async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
@@ -174,12 +227,15 @@ impl Store for SqliteStore {
         .await
         .map_err(store_error)?
         .rows_affected();
-        writing.hand_back();
+        writing.hand_back_committed().reached().await?;
         Ok(forgotten >= u64::from(limit))
     }
 
     /// Closes the file; a checkpoint moves the log into it.
     async fn close(&self) {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.end().await;
+        }
         self.readers.close().await;
         self.probe.close().await;
         self.writer.close().await;
@@ -257,13 +313,12 @@ impl Batch for SqliteBatch {
         changes: &Changes,
         batch: TrackingId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let committed = self.write_and_commit(changes, Committed { id: batch, at }).await;
-        match committed {
-            Ok(()) => self.writing.hand_back(),
-            Err(_) => self.roll_back().await,
+    ) -> Result<Durability, StoreError> {
+        if let Err(refused) = self.write_and_commit(changes, Committed { id: batch, at }).await {
+            self.roll_back().await;
+            return Err(refused);
         }
-        committed
+        Ok(self.writing.hand_back_committed())
     }
 }
 

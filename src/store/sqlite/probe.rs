@@ -37,12 +37,11 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// Connects when first asked. `options` are the writer's.
+    /// Connects when first asked.
     pub(super) fn new(options: SqliteConnectOptions) -> Self {
-        let connection = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(PATIENCE * 4)
-            .connect_lazy_with(options.busy_timeout(PATIENCE).create_if_missing(false));
+        let connection = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE * 4).connect_lazy_with(
+            options.busy_timeout(PATIENCE).create_if_missing(false).pragma("wal_autocheckpoint", "0"),
+        );
         Self { connection, proven_at: Arc::default() }
     }
 

@@ -1,4 +1,4 @@
-//! Read paths on SQLite: the reader pool, never the writer.
+//! Read paths on SQLite: the reader pool, never the writer. What was read is answered once it is on the disk.
 //!
 //! Rows travel as JSON in the serde form of their struct, so no code maps columns. A list is one statement, and so one
 //! snapshot: its total and its page agree. `?1` and `?2` are a page's limit and offset, its filters follow as text. A
@@ -365,6 +365,7 @@ impl SqliteStore {
     ) -> Result<Option<T>, StoreError> {
         let row: Option<String> =
             query_scalar(query).bind(key.to_string()).fetch_optional(&self.readers).await.map_err(store_error)?;
+        self.log.settle().await;
         row.as_deref().map(parse).transpose()
     }
 
@@ -380,6 +381,7 @@ impl SqliteStore {
             bound = bound.bind(filter);
         }
         let rows: String = bound.fetch_one(&self.readers).await.map_err(store_error)?;
+        self.log.settle().await;
         parse(&rows)
     }
 }

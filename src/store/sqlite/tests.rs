@@ -8,7 +8,7 @@ use crate::store::Reads;
 async fn store() -> (SqliteStore, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", directory.path().join("vna.db").display());
-    (SqliteStore::open(&url).await.unwrap(), directory)
+    (SqliteStore::open_to_serve(&url).await.unwrap(), directory)
 }
 
 #[cfg(unix)]
@@ -18,7 +18,16 @@ async fn a_new_file_and_its_companions_are_their_owners_alone_and_an_old_one_kee
     use std::os::unix::fs::PermissionsExt;
 
     let (store, directory) = store().await;
-    store.begin().await.unwrap().commit(&Changes::default(), fresh_id(), Timestamp(1)).await.unwrap();
+    store
+        .begin()
+        .await
+        .unwrap()
+        .commit(&Changes::default(), fresh_id(), Timestamp(1))
+        .await
+        .unwrap()
+        .reached()
+        .await
+        .unwrap();
     let path = |name: &str| directory.path().join(name);
     let mode = |name: &str| metadata(path(name)).unwrap().permissions().mode() & 0o777;
     for name in ["vna.db", "vna.db-wal", "vna.db-shm"] {
@@ -26,7 +35,7 @@ async fn a_new_file_and_its_companions_are_their_owners_alone_and_an_old_one_kee
     }
     store.close().await;
     set_permissions(path("vna.db"), Permissions::from_mode(0o640)).unwrap();
-    SqliteStore::open(&format!("sqlite://{}", path("vna.db").display())).await.unwrap().close().await;
+    SqliteStore::open_to_serve(&format!("sqlite://{}", path("vna.db").display())).await.unwrap().close().await;
     assert_eq!(mode("vna.db"), 0o640);
 }
 
@@ -45,7 +54,7 @@ async fn a_batch_that_is_dropped_half_way_leaves_no_transaction_and_no_row_behin
     store.takes_writes().await.unwrap();
     let mut next = store.begin().await.unwrap();
     assert!(next.load(&wanted(&subject)).await.unwrap().subjects.is_empty());
-    next.commit(&changes(), fresh_id(), Timestamp(1)).await.unwrap();
+    next.commit(&changes(), fresh_id(), Timestamp(1)).await.unwrap().reached().await.unwrap();
     let mut last = store.begin().await.unwrap();
     assert_eq!(last.load(&wanted(&subject)).await.unwrap().subjects.len(), 1);
 }
@@ -54,13 +63,35 @@ async fn a_batch_that_is_dropped_half_way_leaves_no_transaction_and_no_row_behin
 async fn a_batch_that_is_refused_leaves_the_connection_as_it_was() {
     let (store, _directory) = store().await;
     let id = fresh_id();
-    store.begin().await.unwrap().commit(&Changes::default(), id, Timestamp(1)).await.unwrap();
+    store.begin().await.unwrap().commit(&Changes::default(), id, Timestamp(1)).await.unwrap().reached().await.unwrap();
     let again = store.begin().await.unwrap().commit(&Changes::default(), id, Timestamp(2)).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
     let mut rolled_back = store.begin().await.unwrap();
     rolled_back.write(&Changes::default()).await.unwrap();
     rolled_back.roll_back().await;
-    store.begin().await.unwrap().commit(&Changes::default(), fresh_id(), Timestamp(3)).await.unwrap();
+    store
+        .begin()
+        .await
+        .unwrap()
+        .commit(&Changes::default(), fresh_id(), Timestamp(3))
+        .await
+        .unwrap()
+        .reached()
+        .await
+        .unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_log_of_a_database_behind_a_link_is_where_the_database_is() {
+    let (store, directory) = store().await;
+    store.close().await;
+    let link = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(directory.path().join("vna.db"), link.path().join("here.db")).unwrap();
+    let store =
+        SqliteStore::open_to_serve(&format!("sqlite://{}", link.path().join("here.db").display())).await.unwrap();
+    let committed = store.begin().await.unwrap().commit(&Changes::default(), fresh_id(), Timestamp(1)).await.unwrap();
+    committed.reached().await.unwrap();
 }
 
 #[tokio::test]

@@ -213,8 +213,7 @@ impl Intake for Moment<Writing> {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         let Self { mut connection } = *self;
         query("COMMIT").execute(&mut *connection).await.map_err(store_error)?;
-        connection.hand_back();
-        Ok(())
+        connection.hand_back_committed().reached().await
     }
 }
 

@@ -1,5 +1,7 @@
 //! The one connection that writes, and who has it.
 //!
+//! A commit there has not reached the disk yet: that is the log's concern ([`Log`]), beside whoever has the connection next.
+//!
 //! A batch begins its transaction in the same text of statements that loads and ends it in the one that writes, so sqlx
 //! knows of none. Whoever has taken the connection hands it back in order; one that is dropped instead, with a
 //! transaction that may be open, is closed, which rolls back, and whoever comes next opens another.
@@ -11,13 +13,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::log::Log;
 use super::{store_error, write};
-use crate::store::StoreError;
+use crate::store::{Durability, StoreError};
 
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     options: SqliteConnectOptions,
     slot: Arc<Mutex<Slot>>,
+    log: Log,
 }
 
 #[derive(Debug)]
@@ -30,23 +34,38 @@ enum Slot {
 
 impl Writer {
     /// Begins with the connection `first`, which has these options too.
-    pub(super) async fn new(options: SqliteConnectOptions, first: SqliteConnection) -> Result<Self, StoreError> {
+    pub(super) async fn new(
+        options: SqliteConnectOptions,
+        first: SqliteConnection,
+        log: Log,
+    ) -> Result<Self, StoreError> {
         let first = prepared(first).await?;
-        Ok(Self { options, slot: Arc::new(Mutex::new(Slot::Idle(first))) })
+        Ok(Self { options, slot: Arc::new(Mutex::new(Slot::Idle(first))), log })
     }
 
     /// Waits until nobody else has the connection.
     pub(super) async fn take(&self) -> Result<Writing, StoreError> {
+        let mut writing = self.take_to_commit_nothing().await?;
+        writing.turn = self.log.begin_turn();
+        Ok(writing)
+    }
+
+    /// The same for who only keeps others from writing.
+    pub(super) async fn take_to_commit_nothing(&self) -> Result<Writing, StoreError> {
         let mut slot = self.slot.clone().lock_owned().await;
         let connection = match std::mem::replace(&mut *slot, Slot::Gone) {
             Slot::Idle(connection) => connection,
-            Slot::Gone => prepared(self.options.connect().await.map_err(store_error)?).await?,
+            Slot::Gone => {
+                let connection = prepared(self.options.connect().await.map_err(store_error)?).await?;
+                self.log.reopen().await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                connection
+            }
             Slot::Closed => {
                 *slot = Slot::Closed;
                 return Err(StoreError::Unavailable("the store was closed".to_owned()));
             }
         };
-        Ok(Writing { connection, slot })
+        Ok(Writing { connection, slot, log: self.log.clone(), turn: 0 })
     }
 
     pub(super) async fn close(&self) {
@@ -69,11 +88,25 @@ async fn prepared(mut connection: SqliteConnection) -> Result<SqliteConnection, 
 pub(super) struct Writing {
     connection: SqliteConnection,
     slot: OwnedMutexGuard<Slot>,
+    log: Log,
+    turn: u64,
 }
 
 impl Writing {
+    /// Where nothing was committed.
     pub(super) fn hand_back(mut self) {
         *self.slot = Slot::Idle(self.connection);
+        self.log.end_turn(self.turn);
+    }
+
+    /// Where something was: nobody may hear of it before it is durable.
+    pub(super) fn hand_back_committed(self) -> Durability {
+        let log = self.log.clone();
+        self.hand_back();
+        Durability::after(async move {
+            log.sync().await;
+            Ok(())
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use vna_partner::config::DatabaseUrl;
 use vna_partner::copy::{CopyError, Proof, Step, copy};
 use vna_partner::domain::Timestamp;
-use vna_partner::startup::open_store;
+use vna_partner::startup::{Purpose, open_store};
 use vna_partner::store;
 
 use crate::support::{
@@ -100,7 +100,7 @@ impl Pair {
 
 async fn open(database: &Database) -> Arc<dyn store::Database> {
     let url = DatabaseUrl::of_flag("--to", &database.url.as_str().into(), "DATABASE_URL").unwrap();
-    open_store(&url).await.unwrap()
+    open_store(&url, Purpose::Command).await.unwrap()
 }
 
 async fn rows_of(database: &Database) -> i64 {

@@ -16,7 +16,7 @@ use vna_partner::commit::Limits;
 use vna_partner::config::{Environment, Flags, Settings};
 use vna_partner::domain::{Span, Timestamp};
 
-use vna_partner::startup::{self, Books};
+use vna_partner::startup::{self, Books, Purpose};
 use vna_partner::store::Reads;
 
 use super::database::Database;
@@ -275,7 +275,8 @@ impl Setup {
         });
         let serve = async move {
             if let Some(path) = seed {
-                let books = Books::open(&settings, clock.clone()).await.expect("the books can be opened");
+                let books =
+                    Books::open(&settings, clock.clone(), Purpose::Command).await.expect("the books can be opened");
                 seed_file(&books, &path).await.expect("the seed file is right");
                 books.close().await;
             }

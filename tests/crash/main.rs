@@ -1,15 +1,17 @@
-//! The program itself, killed and stopped under load: what was answered is there, and nothing happened twice. On the
-//! store that the run is about.
+//! The program itself, killed, stopped and cut off from power under load: what was answered is there, and nothing happened
+//! twice. On the store that the run is about.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[path = "cli/program.rs"]
+#[path = "../cli/program.rs"]
 #[expect(dead_code, reason = "the command line's tests need more of it")]
 mod program;
 
-#[path = "it/support/database.rs"]
+#[path = "../it/support/database.rs"]
 #[expect(dead_code, reason = "the tests over HTTP need more of it")]
 mod database;
+
+mod disk;
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -24,6 +27,7 @@ use vna_partner::clock;
 use vna_partner::http::signature::sign;
 
 use database::Database;
+use disk::Disk;
 use program::{Desk, SIGNING_KEY, Server};
 
 const ACCOUNTS: [&str; 3] = ["4000000000000001", "4000000000000002", "4000000000000003"];
@@ -55,6 +59,18 @@ async fn kill_nine_for_ten_minutes() {
     torture.look_at_everything().await;
 }
 
+/// Of the embedded store, whose files are ours to sync.
+#[tokio::test]
+#[ignore = "needs root, to mount a disk that can be cut off"]
+async fn what_was_answered_survives_a_power_cut() {
+    let disk = Disk::new();
+    let mut torture = Torture::at(a_desk_on(&format!("sqlite://{}", disk.root().join("books.db").display())), None);
+    for _ in 0..20 {
+        torture.cut_and_look(&disk).await;
+    }
+    torture.look_at_everything().await;
+}
+
 #[tokio::test]
 async fn an_orderly_stop_answers_every_call_that_it_carries_out() {
     let (desk, _database) = a_desk().await;
@@ -66,7 +82,7 @@ async fn an_orderly_stop_answers_every_call_that_it_carries_out() {
         told_to_stop.await.unwrap();
         tokio::task::spawn_blocking(move || server.stop()).await.unwrap()
     };
-    let (told, exit_code) = join(load(&url, &fuse), stop).await;
+    let (told, exit_code) = join(load(&Leap::new(&url), &fuse), stop).await;
     assert_eq!(exit_code, 0);
     desk.well(&["audit"]);
     let state_of = |kind: &str, id: &str| desk.json(&[kind, "show", id])["state"].as_str().unwrap().to_owned();
@@ -99,7 +115,7 @@ async fn the_command_line_gets_its_turn_beside_a_busy_server() {
         });
         at_work.await.unwrap()
     };
-    let (_, desk) = join(load(&url, &fuse), operate).await;
+    let (_, desk) = join(load(&Leap::new(&url), &fuse), operate).await;
     assert_eq!(desk.json(&["account", "show", ACCOUNTS[0]])["tier"], "gold");
 }
 
@@ -126,15 +142,20 @@ struct Remittance {
 struct Fuse<F> {
     answers_left: Cell<u32>,
     end: Cell<Option<F>>,
+    /// What a server still says of a disk that is cut off: it may have been told that it is written.
+    hears_the_end: bool,
 }
 
 impl<F: FnOnce()> Fuse<F> {
     fn of(answers: u32, end: F) -> Self {
-        Self { answers_left: Cell::new(answers), end: Cell::new(Some(end)) }
+        Self { answers_left: Cell::new(answers), end: Cell::new(Some(end)), hears_the_end: true }
     }
 
     /// Takes an answer as it is heard, and passes it on.
     fn heard(&self, asked: Asked) -> Asked {
+        if self.is_burnt() && !self.hears_the_end {
+            return Asked::InVain;
+        }
         let left = self.answers_left.get().saturating_sub(1);
         self.answers_left.set(left);
         if left == 0
@@ -144,21 +165,29 @@ impl<F: FnOnce()> Fuse<F> {
         }
         asked
     }
+
+    fn is_burnt(&self) -> bool {
+        self.answers_left.get() == 0
+    }
 }
 
 /// One database, and all that its callers were told by the servers that ran on it.
 struct Torture {
     desk: Desk,
-    _database: Database,
+    _database: Option<Database>,
     chance: SmallRng,
     told: Vec<Remittance>,
 }
 
 impl Torture {
     async fn new() -> Self {
+        let (desk, database) = a_desk().await;
+        Self::at(desk, Some(database))
+    }
+
+    fn at(desk: Desk, database: Option<Database>) -> Self {
         let seed = clock::fresh_id().0.as_u64_pair().1;
         println!("the numbers of calls come from the seed {seed}");
-        let (desk, database) = a_desk().await;
         Self { desk, _database: database, chance: SmallRng::seed_from_u64(seed), told: Vec::new() }
     }
 
@@ -168,7 +197,25 @@ impl Torture {
         let url = server.url.clone();
         // SIGKILL, as soon as an answer is heard: what is answered before it is durable is then lost.
         let fuse = Fuse::of(self.chance.random_range(ANSWERS_BEFORE_THE_END), || drop(server));
-        let mut told = load(&url, &fuse).await;
+        let told = load(&Leap::new(&url), &fuse).await;
+        assert!(fuse.is_burnt());
+        self.look_at(told).await;
+    }
+
+    /// The same with the power of its disk.
+    async fn cut_and_look(&mut self, disk: &Disk) {
+        let server = self.desk.serve(&[]);
+        let answers = self.chance.random_range(ANSWERS_BEFORE_THE_END);
+        let fuse = Fuse { hears_the_end: false, ..Fuse::of(answers, || disk.cut()) };
+        let leap = Leap { disk_may_be_cut: true, ..Leap::new(&server.url) };
+        let told = load(&leap, &fuse).await;
+        assert!(fuse.is_burnt());
+        drop(server);
+        disk.mend();
+        self.look_at(told).await;
+    }
+
+    async fn look_at(&mut self, mut told: Vec<Remittance>) {
         self.desk.well(&["audit"]);
         hold_to(&self.desk.serve(&[]), &mut told).await;
         self.told.append(&mut told);
@@ -217,9 +264,8 @@ async fn again(asked: &mut Asked, call: impl AsyncFn() -> Asked) {
 }
 
 /// Remittances from many callers, until the server answers none of them any more.
-async fn load<F: FnOnce()>(url: &str, fuse: &Fuse<F>) -> Vec<Remittance> {
-    let leap = Leap::new(url);
-    let callers = (0..CALLERS).map(|caller| remit_until_silence(&leap, ACCOUNTS[caller % ACCOUNTS.len()], fuse));
+async fn load<F: FnOnce()>(leap: &Leap, fuse: &Fuse<F>) -> Vec<Remittance> {
+    let callers = (0..CALLERS).map(|caller| remit_until_silence(leap, ACCOUNTS[caller % ACCOUNTS.len()], fuse));
     join_all(callers).await.into_iter().flatten().collect()
 }
 
@@ -240,10 +286,14 @@ async fn remit_until_silence<F: FnOnce()>(leap: &Leap, account: &'static str, fu
     told
 }
 
-/// Three empty accounts without limits.
 async fn a_desk() -> (Desk, Database) {
     let database = Database::fresh().await;
-    let desk = Desk::on(&database.url);
+    (a_desk_on(&database.url), database)
+}
+
+/// Three empty accounts without limits.
+fn a_desk_on(database: &str) -> Desk {
+    let desk = Desk::on(database);
     desk.write("vna.toml", "rules = \"rules.toml\"");
     desk.write("rules.toml", "rules = []");
     let accounts: Vec<Value> = (0..)
@@ -252,7 +302,7 @@ async fn a_desk() -> (Desk, Database) {
         .collect();
     desk.write("accounts.json", &json!({ "accounts": accounts }).to_string());
     desk.well(&["seed", "accounts.json"]);
-    (desk, database)
+    desk
 }
 
 fn person(number: usize) -> Value {
@@ -265,12 +315,14 @@ fn person(number: usize) -> Value {
 struct Leap {
     http: reqwest::Client,
     url: String,
+    /// A server whose disk is away says so before it ends.
+    disk_may_be_cut: bool,
 }
 
 impl Leap {
     fn new(url: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { http, url: url.to_owned() }
+        Self { http, url: url.to_owned(), disk_may_be_cut: false }
     }
 
     async fn authorize(&self, account: &str) -> Asked {
@@ -295,6 +347,9 @@ impl Leap {
         let request = request.header("X-Signature", sign(SIGNING_KEY.as_bytes(), body.as_bytes())).body(body);
         let Ok(answer) = request.send().await else { return Asked::InVain };
         let status = answer.status();
+        if status == StatusCode::SERVICE_UNAVAILABLE && self.disk_may_be_cut {
+            return Asked::InVain;
+        }
         let Ok(answer) = answer.json::<Value>().await else { return Asked::InVain };
         match answer["TrackingIdentifier"].as_str() {
             Some(tracking) if answer[verdict] == true => Asked::Heard(tracking.to_owned()),
