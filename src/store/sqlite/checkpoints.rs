@@ -19,7 +19,7 @@ use super::writer::Writer;
 use crate::store::StoreError;
 
 /// How often, where something was written. A page that many batches change is then moved once. At 10,000 calls a second the
-/// log grows to some 64 MiB meanwhile.
+/// log grows to some 100 MiB until it begins anew.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// So many pages are moved in a millisecond or two: no longer than a batch takes.
