@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Mutex;
-use tokio::task::{block_in_place, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 /// Cheap to clone; all clones are one. None where SQLite syncs in each commit.
 #[derive(Debug, Clone)]
@@ -83,7 +83,8 @@ impl Log {
         }
         let number = state.syncs.fetch_add(1, Ordering::SeqCst) + 1;
         let ended = state.ended.load(Ordering::SeqCst);
-        wait_for_the_disk(&synced.file).await;
+        let nobody_writes = state.begun.load(Ordering::SeqCst) == ended;
+        wait_for_the_disk(&synced.file, nobody_writes).await;
         synced.latest = number;
         state.durable.store(ended, Ordering::SeqCst);
     }
@@ -101,16 +102,18 @@ impl Log {
     pub(super) async fn reopen(&self) -> io::Result<()> {
         let Some(state) = &self.0 else { return Ok(()) };
         let mut synced = state.synced.lock().await;
-        wait_for_the_disk(&synced.file).await;
+        wait_for_the_disk(&synced.file, false).await;
         synced.file = Arc::new(File::open(&state.path)?);
         Ok(())
     }
 }
 
-async fn wait_for_the_disk(file: &Arc<File>) {
-    // To wake another thread for it takes a lone caller's time; a thread that serves connections must not wait.
-    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
-        return block_in_place(|| sync_or_end(file));
+/// On a thread made for waiting. To wake that takes a lone caller's time, so where nobody writes one of the engine's own
+/// threads waits (there are two at least); never one that serves connections. `block_in_place` would have others take its
+/// place in turn, and the allocator keep 20 MiB more for them.
+async fn wait_for_the_disk(file: &Arc<File>, nobody_writes: bool) {
+    if nobody_writes && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+        return sync_or_end(file);
     }
     let file = file.clone();
     if spawn_blocking(move || sync_or_end(&file)).await.is_err() {
