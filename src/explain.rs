@@ -114,7 +114,7 @@ fn rules(text: &mut String, decision: &Decision) {
         line(text, format_args!(""));
         line(text, format_args!("  {}. {} ({}{per})  {}", place + 1, finding.rule, finding.kind, verdict(finding)));
         if let Some(window) = &finding.window {
-            name_window(text, window);
+            name_window(text, window, decision.at);
         }
         if finding.verdict != Verdict::Skipped {
             numbers(text, finding, decision.currency);
@@ -135,14 +135,14 @@ fn verdict(finding: &RuleFinding) -> String {
     }
 }
 
-fn name_window(text: &mut String, window: &FoundWindow) {
+fn name_window(text: &mut String, window: &FoundWindow, to: Timestamp) {
     let start = WindowStart::of(window);
     let since = if start.included { "from" } else { "after" };
     line(text, format_args!("     window    {}: {since} {}", window.name, start.moment));
-    line(text, format_args!("               up to {}", window.to));
+    line(text, format_args!("               up to {to}"));
     let zone = &window.time_zone;
     if zone != "UTC"
-        && let (Some(from), Some(to)) = (in_zone(start.moment, zone), in_zone(window.to, zone))
+        && let (Some(from), Some(to)) = (in_zone(start.moment, zone), in_zone(to, zone))
     {
         line(text, format_args!("               in {zone}: {since} {from}"));
         line(text, format_args!("               up to {to}"));
@@ -162,7 +162,7 @@ fn numbers(text: &mut String, finding: &RuleFinding, currency: Option<Currency>)
     if let Some(limit) = finding.limit {
         line(text, format_args!("     limit     {}", quantity(limit)));
     }
-    if let Some(left) = finding.left {
+    if let Some(left) = finding.left() {
         line(text, format_args!("     left      {}, before this one", quantity(left)));
     }
 }
@@ -209,7 +209,6 @@ mod tests {
             counted: None,
             limit: None,
             unit: Unit::Transactions,
-            left: None,
             note: None,
         }
     }
@@ -226,19 +225,16 @@ mod tests {
             window: Some(FoundWindow {
                 name: "rolling 24h".to_owned(),
                 from: Timestamp(now.0 - 86_400_000_000),
-                to: now,
                 time_zone: "UTC".to_owned(),
             }),
             counted: Some(10),
             limit: Some(10),
-            left: Some(0),
             ..finding("ten-a-day", "velocity", Verdict::Refused)
         };
         let accumulated = RuleFinding {
             window: Some(FoundWindow {
                 name: "calendar month".to_owned(),
                 from: Timestamp(1_793_512_799_999_999),
-                to: now,
                 time_zone: "America/Mexico_City".to_owned(),
             }),
             reason: Reason::ByAccumulateAmountLimit,
@@ -246,7 +242,6 @@ mod tests {
             counted: Some(5_999_950),
             limit: Some(6_000_000),
             unit: Unit::MinorUnits,
-            left: Some(50),
             ..finding("monthly-total", "accumulated", Verdict::Refused)
         };
         let skipped = RuleFinding {

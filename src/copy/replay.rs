@@ -134,8 +134,8 @@ impl Replayed {
 /// Whether each rule found then what lies between the least and the most that it can have found.
 fn lies_between(then: &[RuleFinding], least: &[RuleFinding], most: &[RuleFinding]) -> bool {
     let fits = |((then, least), most): ((&RuleFinding, &RuleFinding), &RuleFinding)| {
-        let same_rule = RuleFinding { counted: None, left: None, verdict: then.verdict, ..least.clone() }
-            == RuleFinding { counted: None, left: None, ..then.clone() };
+        let same_rule = RuleFinding { counted: None, verdict: then.verdict, ..least.clone() }
+            == RuleFinding { counted: None, ..then.clone() };
         let verdict = least.verdict != most.verdict || then.verdict == least.verdict;
         same_rule && verdict && least.counted <= then.counted && then.counted <= most.counted
     };

@@ -104,38 +104,68 @@ impl<'de> Deserialize<'de> for Body {
     }
 }
 
-/// What one rule found. What it has nothing to say of is left out of the row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What one rule found.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Columns")]
 pub struct RuleFinding {
     /// The rule's id in the file.
     pub rule: String,
     /// Its type, as `velocity`.
-    #[serde(rename = "type")]
     pub kind: String,
     pub verdict: Verdict,
     /// The reason it gives where it refuses.
     pub reason: Reason,
     /// A shadow rule's refusal is recorded and does not count.
     pub shadow: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Whether `counted` and `limit` are money (minor units) or a number of transactions.
+    pub unit: Unit,
     pub per: Option<SubjectKind>,
-    /// `(from, to]`; `None` for a rule without a window.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `None` for a rule without a window.
     pub window: Option<FoundWindow>,
     /// What was counted before this transaction: transactions, or minor units.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub counted: Option<i64>,
     /// The most it allows, in the same unit; `None` where it is unlimited or the currency is not named.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Whether `counted`, `limit` and `left` are money (minor units) or a number of transactions.
-    pub unit: Unit,
-    /// What was left before this transaction.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub left: Option<i64>,
     /// Why it was skipped, or anything else a person should know.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+impl RuleFinding {
+    /// What was left before this transaction, in its unit.
+    pub fn left(&self) -> Option<i64> {
+        self.limit.zip(self.counted).map(|(limit, counted)| limit.saturating_sub(counted))
+    }
+}
+
+/// How it is stored: every call writes one for each rule, of which the names of columns would be the larger part.
+type Columns = (
+    String,
+    String,
+    Verdict,
+    Reason,
+    bool,
+    Unit,
+    Option<SubjectKind>,
+    Option<(String, Timestamp, String)>,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+);
+
+impl From<Columns> for RuleFinding {
+    fn from((rule, kind, verdict, reason, shadow, unit, per, window, counted, limit, note): Columns) -> Self {
+        let window = window.map(|(name, from, time_zone)| FoundWindow { name, from, time_zone });
+        Self { rule, kind, verdict, reason, shadow, unit, per, window, counted, limit, note }
+    }
+}
+
+impl Serialize for RuleFinding {
+    /// As [`Columns`], without a copy.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { rule, kind, verdict, reason, shadow, unit, per, window, counted, limit, note } = self;
+        let window = window.as_ref().map(|FoundWindow { name, from, time_zone }| (name, from, time_zone));
+        (rule, kind, verdict, reason, shadow, unit, per, window, counted, limit, note).serialize(serializer)
+    }
 }
 
 /// The unit of a finding's numbers.
@@ -146,15 +176,13 @@ pub enum Unit {
     Transactions,
 }
 
-/// A window's bounds, as a person would name them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A window `(from, to]`, as a person would name it. It ends with the decision's own time.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundWindow {
     /// As in the file: `rolling 24h`, `calendar month`.
     pub name: String,
     /// Exclusive.
     pub from: Timestamp,
-    /// Inclusive: the decision's time.
-    pub to: Timestamp,
     pub time_zone: String,
 }
 
@@ -165,4 +193,37 @@ pub enum Verdict {
     Refused,
     /// Not applicable: another tier, no sender data, `mode = "off"`.
     Skipped,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_stored_without_names_and_read_as_it_was() {
+        let finding = RuleFinding {
+            rule: "ten-a-day".to_owned(),
+            kind: "velocity".to_owned(),
+            verdict: Verdict::Refused,
+            reason: Reason::ByVelocity,
+            shadow: false,
+            unit: Unit::Transactions,
+            per: Some(SubjectKind::Account),
+            window: Some(FoundWindow {
+                name: "rolling 24h".to_owned(),
+                from: Timestamp(1_795_863_417_148_006),
+                time_zone: "UTC".to_owned(),
+            }),
+            counted: Some(10),
+            limit: Some(10),
+            note: None,
+        };
+        let stored = serde_json::to_string(&finding).unwrap();
+        assert_eq!(
+            stored,
+            r#"["ten-a-day","velocity","Refused","ByVelocity",false,"transactions","account",["rolling 24h",1795863417148006,"UTC"],10,10,null]"#
+        );
+        assert_eq!(serde_json::from_str::<RuleFinding>(&stored).unwrap(), finding);
+        assert_eq!(finding.left(), Some(0));
+    }
 }

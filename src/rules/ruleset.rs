@@ -235,24 +235,22 @@ impl ListedRule {
             return Err(error);
         }
         let mut finding = self.finding(self.rule.judge(case, total));
-        finding.window = Some(counting.window.found(from, case.now));
+        finding.window = Some(counting.window.found(from));
         Ok(finding)
     }
 
     fn finding(&self, ruling: Ruling) -> RuleFinding {
-        let left = ruling.limit.zip(ruling.counted).map(|(limit, counted)| narrow(i128::from(limit) - counted));
         RuleFinding {
             rule: self.id.clone(),
             kind: self.kind.to_owned(),
             verdict: if ruling.refused { Verdict::Refused } else { Verdict::Passed },
             reason: ruling.reason.unwrap_or(self.reason),
             shadow: self.mode == Mode::Shadow,
+            unit: ruling.unit,
             per: self.counting.as_ref().map(|counting| counting.per),
             window: None,
             counted: ruling.counted.map(narrow),
             limit: ruling.limit,
-            unit: ruling.unit,
-            left,
             note: ruling.note,
         }
     }

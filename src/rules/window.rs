@@ -89,9 +89,9 @@ impl Window {
         }
     }
 
-    /// `(from, now]`, where `from` is what [`Window::from`] says.
-    pub(super) fn found(&self, from: Timestamp, now: Timestamp) -> FoundWindow {
-        FoundWindow { name: self.name(), from, to: now, time_zone: self.time_zone().to_owned() }
+    /// For the record; `from` is what [`Window::from`] says.
+    pub(super) fn found(&self, from: Timestamp) -> FoundWindow {
+        FoundWindow { name: self.name(), from, time_zone: self.time_zone().to_owned() }
     }
 }
 

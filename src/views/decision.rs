@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::transaction::AuthorizationView;
 use super::{amount, in_zone};
 use crate::domain::decision::{FoundWindow, Unit};
-use crate::domain::{Authorization, Currency, Decision, RuleFinding, Span, SubjectKind, Timestamp, Verdict};
+use crate::domain::{Authorization, Decision, RuleFinding, Span, SubjectKind, Timestamp, Verdict};
 
 /// A decision as a list shows it.
 #[derive(Debug, Serialize)]
@@ -66,7 +66,7 @@ impl<'a> DecisionDetail<'a> {
     pub fn new(decision: &'a Decision, twins: &[Authorization]) -> Self {
         Self {
             decision: DecisionView::from(decision),
-            rules: decision.findings.iter().map(|finding| FindingView::new(finding, decision.currency)).collect(),
+            rules: decision.findings.iter().map(|finding| FindingView::new(finding, decision)).collect(),
             open_twins: twins.iter().map(AuthorizationView::from).collect(),
             request: decision.request.json(),
         }
@@ -119,7 +119,9 @@ pub struct WindowView {
 }
 
 impl FindingView {
-    pub fn new(finding: &RuleFinding, currency: Option<Currency>) -> Self {
+    /// One of `decision`'s findings.
+    pub fn new(finding: &RuleFinding, decision: &Decision) -> Self {
+        let currency = decision.currency;
         let quantity = |number: Option<i64>| {
             number.map(|number| match (finding.unit, currency) {
                 (Unit::MinorUnits, Some(currency)) => Quantity::Amount(amount(number, currency)),
@@ -133,7 +135,7 @@ impl FindingView {
             reason: finding.reason.as_str(),
             shadow: finding.shadow,
             per: finding.per,
-            window: finding.window.as_ref().map(WindowView::from),
+            window: finding.window.as_ref().map(|window| WindowView::new(window, decision.at)),
             unit: match (finding.unit, currency) {
                 (Unit::MinorUnits, Some(_)) => "amount",
                 (Unit::MinorUnits, None) => "minorUnits",
@@ -141,23 +143,23 @@ impl FindingView {
             },
             counted: quantity(finding.counted),
             limit: quantity(finding.limit),
-            left: quantity(finding.left),
+            left: quantity(finding.left()),
             note: finding.note.clone(),
         }
     }
 }
 
-impl From<&FoundWindow> for WindowView {
-    fn from(window: &FoundWindow) -> Self {
+impl WindowView {
+    fn new(window: &FoundWindow, to: Timestamp) -> Self {
         let start = WindowStart::of(window);
         Self {
             name: window.name.clone(),
             from: start.moment.to_string(),
             from_included: start.included,
-            to: window.to.to_string(),
+            to: to.to_string(),
             time_zone: window.time_zone.clone(),
             local_from: in_zone(start.moment, &window.time_zone),
-            local_to: in_zone(window.to, &window.time_zone),
+            local_to: in_zone(to, &window.time_zone),
         }
     }
 }
@@ -188,12 +190,7 @@ mod tests {
 
     #[test]
     fn a_calendar_window_begins_with_its_first_moment() {
-        let window = |from| FoundWindow {
-            name: String::new(),
-            from: Timestamp(from),
-            to: Timestamp(0),
-            time_zone: String::new(),
-        };
+        let window = |from| FoundWindow { name: String::new(), from: Timestamp(from), time_zone: String::new() };
         let start = |from| WindowStart::of(&window(from));
         assert_eq!(
             start(1_793_512_799_999_999),
