@@ -5,8 +5,8 @@
 //! whose host has become a standby meanwhile serves nothing.
 //!
 //! A pooler between us and the host may run each transaction on another of its connections, where a prepared statement
-//! of ours is missing or somebody else's has its name. It is found out when it is connected to, and then no statement
-//! outlives its transaction (`docs/operating.md`).
+//! of ours is missing or somebody else's has its name. It is found out when it is connected to, and then no statement and
+//! no setting outlives its transaction (`docs/operating.md`).
 
 use std::pin::pin;
 use std::str::FromStr;
@@ -21,6 +21,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Sql
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::transaction::Settings;
 use super::{store_error, transaction};
 use crate::store::StoreError;
 
@@ -100,13 +101,18 @@ struct Host {
     is_pooled: Arc<AtomicBool>,
     /// Whether that is to be found out; else the address has said it.
     finds_out: bool,
+    settings: Settings,
 }
 
 impl Hosts {
     /// Connects when first asked, with at most `most` connections to each of `addresses`.
     pub(super) fn new(addresses: &[String], most: u32) -> Result<Self, StoreError> {
+        Self::with_settings(addresses, most, Settings::NONE)
+    }
+
+    fn with_settings(addresses: &[String], most: u32, settings: Settings) -> Result<Self, StoreError> {
         let hosts: Result<Arc<[Host]>, sqlx::Error> =
-            addresses.iter().map(|address| Host::new(address, most)).collect();
+            addresses.iter().map(|address| Host::new(address, most, settings)).collect();
         Ok(Self { hosts: hosts.map_err(store_error)?, serving: Arc::default(), most, kept: Arc::default() })
     }
 
@@ -115,12 +121,19 @@ impl Hosts {
         Ok(Self { serving: self.serving.clone(), ..Self::new(addresses, most)? })
     }
 
+    /// The same for batches.
+    pub(super) fn for_batches(&self, addresses: &[String], most: u32) -> Result<Self, StoreError> {
+        let hosts = Self::with_settings(addresses, most, Settings::OF_BATCHES)?;
+        Ok(Self { serving: self.serving.clone(), ..hosts })
+    }
+
     /// Begins a transaction that is rolled back when it is dropped.
     pub(super) async fn begin(&self, begin: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {
         self.serving_host(begin, |pool, begin| async move { pool.begin_with(begin).await }).await
     }
 
-    /// A connection on which a batch was begun. It is ended by [`transaction::commit`] and kept, or else when it is dropped.
+    /// A connection [for batches](Self::for_batches) on which one was begun. It is ended by [`transaction::commit`] and
+    /// kept, or else when it is dropped.
     pub(super) async fn begin_batch(&self) -> Result<BatchConnection, StoreError> {
         if let Some(mut kept) = self.take_kept()
             && let Some(host) = self.hosts.get(kept.host).filter(|host| !host.is_pooled())
@@ -276,7 +289,7 @@ impl Hosts {
 }
 
 impl Host {
-    fn new(address: &str, most: u32) -> Result<Self, sqlx::Error> {
+    fn new(address: &str, most: u32, settings: Settings) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_str(address)?.application_name("vna-partner");
         let said = statement_cache_capacity(address);
         let is_pooled = Arc::new(AtomicBool::new(said.as_deref() == Some("0")));
@@ -285,23 +298,23 @@ impl Host {
         let is_local = options.get_socket().is_some() || name.starts_with('/');
         let pooled =
             pool_options(most).connect_lazy_with(options.clone().extra_float_digits(None).statement_cache_capacity(0));
-        let mut direct = pool_options(most);
-        if finds_out {
-            let is_pooled = is_pooled.clone();
-            direct = direct.after_connect(move |connection, _| {
-                let is_pooled = is_pooled.clone();
-                Box::pin(async move {
-                    // Outside of a transaction nothing may be prepared: a pooler could run it on another connection.
-                    let row = connection.fetch_one(sqlx::raw_sql(IS_MARKED)).await?;
-                    if !row.try_get(0)? {
-                        is_pooled.store(true, Ordering::Relaxed);
-                    }
-                    Ok(())
-                })
-            });
-        }
+        let found_pooled = is_pooled.clone();
+        let direct = pool_options(most).after_connect(move |connection, _| {
+            let is_pooled = found_pooled.clone();
+            Box::pin(async move {
+                // Outside of a transaction nothing may be prepared: a pooler could run it on another connection.
+                if finds_out && !connection.fetch_one(sqlx::raw_sql(IS_MARKED)).await?.try_get(0)? {
+                    is_pooled.store(true, Ordering::Relaxed);
+                    return Ok(());
+                }
+                if let Some(said) = settings.for_the_connection() {
+                    connection.execute(sqlx::raw_sql(AssertSqlSafe(said))).await?;
+                }
+                Ok(())
+            })
+        });
         let direct = direct.connect_lazy_with(options.extra_float_digits(MARK));
-        Ok(Self { name, port, is_local, direct, pooled, is_pooled, finds_out })
+        Ok(Self { name, port, is_local, direct, pooled, is_pooled, finds_out, settings })
     }
 
     /// Asks only while there is no connection yet that could be used.
@@ -332,7 +345,8 @@ impl Host {
                 return taken;
             }
         }
-        let begin = AssertSqlSafe([begin, FORGET_STATEMENTS].concat()).into_sql_str();
+        let settings = self.settings.for_the_transaction().map_or_else(String::new, |said| ["; ", &said].concat());
+        let begin = AssertSqlSafe([begin, &settings, FORGET_STATEMENTS].concat()).into_sql_str();
         self.answered(take(self.pooled.clone(), begin)).await
     }
 

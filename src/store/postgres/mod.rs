@@ -39,9 +39,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// Batches of the first lane that are written at the same time, at most. A third one gains next to nothing.
 const BATCHES_AT_ONCE: usize = 2;
 
-/// Connections that write: one for each of these batches and the second lane's, and one more for the locks that each
-/// makes, the probe, the housekeeping, and one that is on its way back.
-const WRITERS: u32 = 9;
+/// Connections of batches: one for each of these and the second lane's, one for the probe's, and one that is on its way
+/// back.
+const BATCH_WRITERS: u32 = 5;
+
+/// Connections that write beside them: one for the locks that each batch makes, and one for the housekeeping.
+const WRITERS: u32 = 4;
 
 const OVERDUE: &str = overdue!("json_build_object('kind', kind, 'key', key)::text");
 
@@ -69,6 +72,7 @@ const READERS: u32 = 8;
 /// The store on a Postgres server.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
+    batches: Hosts,
     writers: Hosts,
     readers: Hosts,
     probe: Probe,
@@ -83,12 +87,13 @@ impl PostgresStore {
     /// has written the database, or it cannot hold every text.
     pub async fn open(addresses: &[String]) -> Result<Self, StoreError> {
         let writers = Hosts::new(addresses, WRITERS)?;
+        let batches = writers.for_batches(addresses, BATCH_WRITERS)?;
         let readers = writers.beside(addresses, READERS)?;
         let mut transaction = writers.begin(transaction::OPENING).await?;
         refuse_other_encodings(&mut transaction).await?;
         migrate(&mut transaction).await?;
         transaction.commit().await.map_err(store_error)?;
-        Ok(Self { probe: Probe::new(writers.clone()), writers, readers })
+        Ok(Self { probe: Probe::new(batches.clone()), batches, writers, readers })
     }
 }
 
@@ -146,7 +151,8 @@ impl Store for PostgresStore {
     }
 
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
-        Ok(Box::new(PostgresBatch { on: self.writers.begin_batch().await?, writers: self.writers.clone() }))
+        let on = self.batches.begin_batch().await?;
+        Ok(Box::new(PostgresBatch { on, batches: self.batches.clone(), writers: self.writers.clone() }))
     }
 
     /// Writes the id itself: that waits for a commit which is still under way, and makes one that comes later fail. What it
@@ -206,11 +212,13 @@ impl Store for PostgresStore {
     async fn close(&self) {
         self.readers.close().await;
         self.writers.close().await;
+        self.batches.close().await;
     }
 }
 
 struct PostgresBatch {
     on: BatchConnection,
+    batches: Hosts,
     /// For what must be there before this transaction ends.
     writers: Hosts,
 }
@@ -222,7 +230,7 @@ impl Batch for PostgresBatch {
     }
 
     async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
-        self.writers.watch_host(self.on.host, lock::lock(&mut self.on.connection, wanted)).await
+        self.batches.watch_host(self.on.host, lock::lock(&mut self.on.connection, wanted)).await
     }
 
     /// In a transaction of its own: a row that is not committed could be locked by nobody else, who would have to wait.
@@ -232,29 +240,29 @@ impl Batch for PostgresBatch {
             lock::make(&mut aside, absent).await?;
             aside.commit().await.map_err(store_error)
         };
-        self.writers.watch_host(self.on.host, make).await
+        self.batches.watch_host(self.on.host, make).await
     }
 
     async fn wait_for(&mut self, wanted: &BTreeSet<Lock>) -> Result<(), StoreError> {
-        self.writers.watch_host(self.on.host, lock::wait_for(&mut self.on.connection, wanted)).await
+        self.batches.watch_host(self.on.host, lock::wait_for(&mut self.on.connection, wanted)).await
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
-        self.writers.watch_host(self.on.host, load::load(&mut self.on.connection, wanted)).await
+        self.batches.watch_host(self.on.host, load::load(&mut self.on.connection, wanted)).await
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        self.writers.watch_host(self.on.host, write::write(&mut self.on.connection, changes, None)).await
+        self.batches.watch_host(self.on.host, write::write(&mut self.on.connection, changes, None)).await
     }
 
     async fn roll_back(mut self: Box<Self>) {
         // A host that was given up would have to be waited for once more.
-        if self.writers.serving() != self.on.host {
+        if self.batches.serving() != self.on.host {
             return;
         }
         // A connection that is broken has no transaction any more.
         let roll_back = self.on.connection.execute(sqlx::raw_sql("ROLLBACK"));
-        if let Err(error) = self.writers.watch_host(self.on.host, async { roll_back.await.map_err(store_error) }).await
+        if let Err(error) = self.batches.watch_host(self.on.host, async { roll_back.await.map_err(store_error) }).await
         {
             tracing::debug!(%error, "a batch could not be rolled back in order");
         }
@@ -268,13 +276,13 @@ impl Batch for PostgresBatch {
     ) -> Result<Durability, StoreError> {
         let committed = Committed { id: batch, at };
         let written = write::write(&mut self.on.connection, changes, Some(committed));
-        if let Err(refused) = self.writers.watch_host(self.on.host, written).await {
+        if let Err(refused) = self.batches.watch_host(self.on.host, written).await {
             self.roll_back().await;
             return Err(refused);
         }
         let commit = async { transaction::commit(&mut self.on.connection).await.map_err(store_error) };
-        self.writers.watch_host(self.on.host, commit).await?;
-        self.writers.keep(self.on);
+        self.batches.watch_host(self.on.host, commit).await?;
+        self.batches.keep(self.on);
         Ok(Durability::Reached)
     }
 }
@@ -303,6 +311,7 @@ mod plans {
     use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
     use super::reads::{FILTERED_RECORDS, LISTS_IN_THE_ORDER_OF_AN_INDEX, PAGES_OF_RECORDS};
+    use super::transaction::Settings;
     use super::{OVERDUE, load, lock, parts, write};
 
     /// A connection to the test run's cluster with empty tables of its own, gone when it closes. Tables are never read in
@@ -318,6 +327,14 @@ mod plans {
         );
         connection.execute(sqlx::raw_sql(AssertSqlSafe(own))).await.unwrap();
         connection.execute(sqlx::raw_sql(include_str!("../../../migrations/postgres/0001_initial.sql"))).await.unwrap();
+        connection
+    }
+
+    /// The same, as a batch has it.
+    async fn connect_as_a_batch() -> PgConnection {
+        let mut connection = connect().await;
+        let settings = Settings::OF_BATCHES.for_the_transaction().unwrap();
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(settings))).await.unwrap();
         connection
     }
 
@@ -339,7 +356,7 @@ mod plans {
     #[tokio::test]
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn every_part_finds_its_rows_by_an_index() {
-        let mut connection = connect().await;
+        let mut connection = connect_as_a_batch().await;
         let parts: Vec<&str> = load::PARTS.iter().map(|part| part.text).collect();
         let (types, arguments) = (vec!["text"; parts.len()].join(", "), vec!["'[]'"; parts.len()].join(", "));
         let steps = plan(&mut connection, &parts::union(&parts), &types, &arguments).await;
@@ -358,7 +375,7 @@ mod plans {
     #[tokio::test]
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn every_row_that_is_changed_is_found_by_its_key() {
-        let mut connection = connect().await;
+        let mut connection = connect_as_a_batch().await;
         for part in write::PARTS {
             let (_, after) = part.text.split_once("$0::").unwrap();
             let (table, _) = after.split_once("[]").unwrap();
@@ -371,7 +388,7 @@ mod plans {
     #[tokio::test]
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn a_lock_is_found_by_its_key() {
-        let mut connection = connect().await;
+        let mut connection = connect_as_a_batch().await;
         for (texts, looks) in [(lock::PARTS.map(|part| part.lock), 2), (lock::PARTS.map(|part| part.wait), 1)] {
             let steps = plan(&mut connection, &parts::union(&texts), "text, text", "'[]', '[]'").await;
             for table in ["accounts", "subjects"] {
@@ -423,5 +440,45 @@ mod plans {
         assert!(steps.iter().any(|step| step.contains("Index")), "{steps:#?}: {query}");
         assert!(!steps.iter().any(|step| step.contains("Seq Scan")), "{steps:#?}: {query}");
         steps
+    }
+}
+
+#[cfg(test)]
+mod settings {
+    use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, query_scalar};
+
+    use super::{PostgresStore, transaction};
+    use crate::store::Store;
+
+    const ASKED: &str = "SELECT concat_ws(' ', current_setting('synchronous_commit'), current_setting('lock_timeout'),
+        current_setting('statement_timeout'), current_setting('enable_seqscan'))";
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn a_batch_is_durable_and_bounded_whatever_the_database_was_set_to() {
+        #[expect(clippy::disallowed_methods, reason = "the run's own switch, not a setting of the product")]
+        let cluster = std::env::var("VNA_TEST_POSTGRES").unwrap();
+        let name = format!("settings_{}", crate::clock::fresh_id().0.simple());
+        let mut admin = PgConnection::connect(&format!("{cluster}/postgres")).await.unwrap();
+        for statement in
+            [format!("CREATE DATABASE {name}"), format!("ALTER DATABASE {name} SET synchronous_commit = off")]
+        {
+            admin.execute(AssertSqlSafe(statement)).await.unwrap();
+        }
+        let store = PostgresStore::open(&[format!("{cluster}/{name}")]).await.unwrap();
+        // On a new connection, and on one that was kept.
+        for _ in 0..2 {
+            let mut on = store.batches.begin_batch().await.unwrap();
+            let told: String = query_scalar(ASKED).fetch_one(&mut *on.connection).await.unwrap();
+            assert_eq!(told, "on 50ms 30s off");
+            transaction::commit(&mut on.connection).await.unwrap();
+            store.batches.keep(on);
+        }
+        let mut beside = store.writers.begin(transaction::OPENING).await.unwrap();
+        let told: String = query_scalar(ASKED).fetch_one(&mut *beside).await.unwrap();
+        assert_eq!(told, "off 1min 0 on");
+        drop(beside);
+        store.close().await;
+        admin.execute(AssertSqlSafe(format!("DROP DATABASE {name}"))).await.unwrap();
     }
 }

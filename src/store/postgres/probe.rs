@@ -29,13 +29,13 @@ const ADD_AND_DELETE: &str = "
 /// What proves it.
 #[derive(Debug, Clone)]
 pub(super) struct Probe {
-    writers: Hosts,
+    batches: Hosts,
     proven_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Probe {
-    pub(super) fn new(writers: Hosts) -> Self {
-        Self { writers, proven_at: Arc::default() }
+    pub(super) fn new(batches: Hosts) -> Self {
+        Self { batches, proven_at: Arc::default() }
     }
 
     /// Proves that the store takes a write, or has taken one within the last second.
@@ -51,7 +51,7 @@ impl Probe {
         if proven_at.is_some_and(|at| at.elapsed() < PROOF_STANDS) {
             return Ok(());
         }
-        let mut on = self.writers.begin_batch().await?;
+        let mut on = self.batches.begin_batch().await?;
         let proof = timeout(PROOF_TAKES_AT_MOST, on.connection.execute(sqlx::raw_sql(ADD_AND_DELETE))).await;
         proof.map_err(|_| StoreError::Unavailable("the write probe got no answer".to_owned()))?.map_err(store_error)?;
         *proven_at = Some(Instant::now());

@@ -1,24 +1,56 @@
 //! How transactions begin and end.
 //!
-//! No connection carries any state of its own, so that pgbouncer may hand it to somebody else between two transactions:
-//! every limit is set for one transaction, in the very message that begins it.
+//! Behind a pooler no connection carries any state of its own, so that it may be handed to somebody else between two
+//! transactions: every limit is set for one transaction, in the very message that begins it. So it is elsewhere, but for
+//! batches: what is the same for all of them would cost each of them a tenth of its time in the database.
 
 use sqlx::{Executor, PgConnection};
 
-/// A batch. Whatever it has locked it has to itself; what else it waits for is a row that another client of the database
-/// holds, and the engine would rather know soon, to go on without the command that needs it. `jit` compiles for longer
-/// than a batch runs. A plan is made once and looks every row up by its key: one that was made while a table was small
-/// would read it in full long after it has grown. A database that was set to acknowledge before the disk has it is
-/// overruled: nothing is answered before it is durable.
-pub(super) const BATCH: &str = "
-    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-    SET LOCAL lock_timeout = '50ms';
-    SET LOCAL statement_timeout = '30s';
-    SET LOCAL idle_in_transaction_session_timeout = '10s';
-    SET LOCAL jit = off;
-    SET LOCAL plan_cache_mode = force_generic_plan;
-    SET LOCAL enable_seqscan = off;
-    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
+/// A batch. What it runs under is said before: [`Settings::OF_BATCHES`].
+pub(super) const BATCH: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+/// What transactions run under, over and above what the message that begins them says. A connection of our own is told once;
+/// behind a pooler each transaction is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings(&'static [&'static str]);
+
+impl Settings {
+    pub(super) const NONE: Self = Self(&[]);
+
+    /// Whatever a batch has locked it has to itself; what else it waits for is a row that another client of the database
+    /// holds, and the engine would rather know soon, to go on without the command that needs it. `jit` compiles for longer
+    /// than a batch runs. A plan is made once and looks every row up by its key: one that was made while a table was small
+    /// would read it in full long after it has grown. A database that was set to acknowledge before the disk has it is
+    /// overruled: nothing is answered before it is durable.
+    pub(super) const OF_BATCHES: Self = Self(&[
+        "lock_timeout = '50ms'",
+        "statement_timeout = '30s'",
+        "idle_in_transaction_session_timeout = '10s'",
+        "jit = off",
+        "plan_cache_mode = force_generic_plan",
+        "enable_seqscan = off",
+        "enable_hashjoin = off",
+        "enable_mergejoin = off",
+    ]);
+
+    /// For as long as the connection lasts.
+    pub(super) fn for_the_connection(self) -> Option<String> {
+        self.said("SET ", false)
+    }
+
+    /// For the transaction that was begun.
+    pub(super) fn for_the_transaction(self) -> Option<String> {
+        self.said("SET LOCAL ", true)
+    }
+
+    fn said(self, set: &str, local: bool) -> Option<String> {
+        let settings: Vec<String> = self.0.iter().map(|setting| [set, setting, "; "].concat()).collect();
+        (!settings.is_empty()).then(|| {
+            let synchronous = "replace(current_setting('synchronous_commit'), 'off', 'on')";
+            format!("{}SELECT set_config('synchronous_commit', {synchronous}, {local})", settings.concat())
+        })
+    }
+}
 
 /// As a batch begins, once it has waited its turn.
 pub(super) const IMPATIENTLY: &str = "SET LOCAL lock_timeout = '50ms'";

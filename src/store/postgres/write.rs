@@ -25,10 +25,17 @@ macro_rules! insert {
     };
 }
 
+/// Changes rows that are there: they were read in the same transaction, and none is ever deleted.
+macro_rules! update {
+    ($table:literal, $set:literal, by $key:literal) => {
+        concat!("UPDATE ", $table, " old SET ", $set, " FROM unnest($0::", $table, "[]) new WHERE ", $key)
+    };
+}
+
 /// All parts see the tables as they were before, and no two of them write the same row. What the batch's locks do not
 /// guard, another server may have written meanwhile: an account's identifier and an `Idempotency-Key` are therefore
-/// added, never replaced unseen. What was there before is found by its key (`ON CONFLICT`), whatever the planner believes
-/// of a table; what is new is added without a look.
+/// added, never replaced unseen. What was there before is found by its key, whatever the planner believes of a table;
+/// what is new is added without a look.
 pub(super) const PARTS: &[Part] = &[
     Part { text: insert!("batches"), bind: |written, arguments| bind(&written.batch, arguments) },
     Part {
@@ -48,11 +55,12 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part { text: insert!("accounts"), bind: |written, arguments| bind(written.changes.opened_accounts(), arguments) },
     Part {
-        text: insert!(
+        text: update!(
             "accounts",
-            "ON CONFLICT (id) DO UPDATE SET status = excluded.status, tier = excluded.tier, balance = excluded.balance,
-                pending = excluded.pending, receivable = excluded.receivable,
-                last_event_at = excluded.last_event_at, series = excluded.series, unfiled = excluded.unfiled"
+            "status = new.status, tier = new.tier, balance = new.balance, pending = new.pending,
+                receivable = new.receivable, last_event_at = new.last_event_at, series = new.series,
+                unfiled = new.unfiled",
+            by "old.id = new.id"
         ),
         bind: |written, arguments| bind(written.changes.changed_accounts(), arguments),
     },
@@ -65,10 +73,11 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part { text: insert!("events"), bind: |written, arguments| bind(written.changes.counted_events(), arguments) },
     Part {
-        text: insert!(
+        text: update!(
             "events",
-            "ON CONFLICT (key, kind, currency, at, number) DO UPDATE SET due_at = excluded.due_at,
-                released = excluded.released"
+            "due_at = new.due_at, released = new.released",
+            by "old.key = new.key AND old.kind = new.kind AND old.currency = new.currency AND old.at = new.at
+                AND old.number = new.number"
         ),
         bind: |written, arguments| bind(written.changes.changed_events(), arguments),
     },
@@ -85,16 +94,16 @@ pub(super) const PARTS: &[Part] = &[
         bind: |written, arguments| bind(written.changes.issued_authorizations(), arguments),
     },
     Part {
-        text: insert!(
+        text: update!(
             "authorizations",
-            "ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit,
-                bound_credit = excluded.bound_credit"
+            "state = new.state, credit = new.credit, bound_credit = new.bound_credit",
+            by "old.id = new.id"
         ),
         bind: |written, arguments| bind(written.changes.changed_authorizations(), arguments),
     },
     Part { text: insert!("credits"), bind: |written, arguments| bind(written.changes.issued_credits(), arguments) },
     Part {
-        text: insert!("credits", "ON CONFLICT (id) DO UPDATE SET state = excluded.state, reversal = excluded.reversal"),
+        text: update!("credits", "state = new.state, reversal = new.reversal", by "old.id = new.id"),
         bind: |written, arguments| bind(written.changes.changed_credits(), arguments),
     },
     Part { text: insert!("reversals"), bind: |written, arguments| bind(&written.changes.reversals, arguments) },
