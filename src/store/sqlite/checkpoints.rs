@@ -1,8 +1,9 @@
 //! The write-ahead log is moved into the file beside the batches.
 //!
 //! SQLite would do it inside of a commit, and whoever waits for that one, and for the next, would wait for two syncs of the
-//! disk more. Here another connection moves what there is, as often as much has come meanwhile. What came last is moved
-//! while nobody writes, so that the log begins anew: it would grow without end under calls that never pause.
+//! disk more. Here another connection moves what there is, as often as much has come meanwhile. The log begins anew where all
+//! of it was moved before the next write. Under calls that never pause it never would: once it is long, what came last is
+//! moved while nobody can write.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +19,14 @@ use super::store_error;
 use super::writer::Writer;
 use crate::store::StoreError;
 
-/// How often, where something was written. A page that many batches change is then moved once. At 10,000 calls a second the
-/// log grows to some 100 MiB until it begins anew.
+/// How often, where something was written. A page that many batches change is then moved once.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// So many pages are moved in a millisecond or two: no longer than a batch takes.
+/// Pages of a log that is to begin anew: 256 MiB. Who writes waits for that, some ten milliseconds of a busy disk, so it is
+/// not done in every round; every few seconds at 10,000 calls a second.
+const LONG: i64 = 65_536;
+
+/// So few are left to be moved then, as a rule.
 const FEW_PAGES: i64 = 300;
 
 /// How often it is tried to leave no more than that to those who write.
@@ -47,7 +51,7 @@ impl Checkpoints {
             while begins_before(&mut rounds, &mut end).await {
                 let turns = log.turns();
                 if turns != turns_moved {
-                    match mover.move_all().await {
+                    match mover.move_all(LONG).await {
                         Ok(()) => turns_moved = turns,
                         Err(error) => tracing::warn!(%error, "the log could not be moved into the file; tried again"),
                     }
@@ -85,7 +89,8 @@ struct Mover {
 }
 
 impl Mover {
-    async fn move_all(&mut self) -> Result<(), StoreError> {
+    /// Where the log has `long` pages or more, to the last page, whoever has to wait for that.
+    async fn move_all(&mut self, long: i64) -> Result<(), StoreError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(self.options.connect().await.map_err(store_error)?),
@@ -96,6 +101,9 @@ impl Mover {
             if pages - before <= FEW_PAGES {
                 break;
             }
+        }
+        if pages < long {
+            return Ok(());
         }
         let mut writing = self.writer.take_to_commit_nothing().await?;
         let moved = move_what_there_is(&mut writing).await;
@@ -150,7 +158,7 @@ mod tests {
         commit_some(&store).await;
         let of_some = log();
         for _ in 0..10 {
-            mover.move_all().await.unwrap();
+            mover.move_all(0).await.unwrap();
             commit_some(&store).await;
         }
         assert!(log() < 2 * of_some, "{} after {of_some}", log());
@@ -158,6 +166,21 @@ mod tests {
             commit_some(&store).await;
         }
         assert!(log() > 2 * of_some, "it grows where it is not moved");
+        mover.close().await;
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn who_writes_is_not_waited_for_where_the_log_is_short() {
+        let directory = tempfile::tempdir().unwrap();
+        let store =
+            SqliteStore::open_to_serve(&format!("sqlite://{}/vna.db", directory.path().display())).await.unwrap();
+        store.checkpoints.as_ref().unwrap().end().await;
+        let options = SqliteConnectOptions::new().filename(directory.path().join("vna.db"));
+        let mut mover = Mover { options, connection: None, writer: store.writer.clone() };
+        let writing = store.begin().await.unwrap();
+        mover.move_all(LONG).await.unwrap();
+        writing.roll_back().await;
         mover.close().await;
         store.close().await;
     }

@@ -63,8 +63,8 @@ const WRITER_CACHE: &str = "-24576";
 /// Pages of the write-ahead log that a command's commits move into the file at once: 8 MiB.
 const LOG_OF_A_COMMAND: &str = "2000";
 
-/// The same of a server's, where [`Checkpoints`] do not get to it: 256 MiB.
-const LOG_OF_A_SERVER: &str = "65536";
+/// The same of a server's, where [`Checkpoints`] do not get to it: 1 GiB.
+const LOG_OF_A_SERVER: &str = "262144";
 
 /// The embedded store.
 #[derive(Debug, Clone)]
