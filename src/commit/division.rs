@@ -11,7 +11,7 @@ use crate::decide::{Context, Name, Request};
 
 /// With this many commands under way at a writer, half of them a batch, another writer gets what is new. With fewer, the
 /// shorter batches cost the database more than two at once gain (docs/adr/0010).
-const ENOUGH: usize = 128;
+const ENOUGH: usize = 24;
 
 /// Who has what. Cheap to clone; all clones are one.
 #[derive(Clone)]
