@@ -23,11 +23,11 @@ struct Part {
 impl Part {
     /// The statements that write the rows of `array`.
     ///
-    /// The rows are a table of their own, which `LIMIT` makes of the subquery where others are joined with it: `jsonb_each`
-    /// makes a copy of the whole row for each column that is taken from it.
+    /// The rows are a table of their own, which SQLite makes of a subquery with a `LIMIT` that is joined with something:
+    /// `jsonb_each` makes a copy of the whole row for each column that is taken from it.
     fn statements(&self, array: &str) -> Vec<String> {
-        let rows = format!("(SELECT value FROM jsonb_each({array}) LIMIT -1)");
-        self.sql.iter().map(|sql| sql.replace("$rows", &rows).replace("$array", array)).collect()
+        let rows = "(SELECT 1) CROSS JOIN (SELECT value FROM jsonb_each($array) LIMIT -1)";
+        self.sql.iter().map(|sql| sql.replace("$rows", rows).replace("$array", array)).collect()
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) fn add(text: &mut Text, changes: &Changes, batch: Option<Committed>) 
 
 const PERSONS: &str = "
     INSERT INTO persons (id, data, documents)
-    SELECT value ->> 'id', value ->> 'data', value ->> 'documents' FROM (SELECT 1) CROSS JOIN $rows WHERE true
+    SELECT value ->> 'id', value ->> 'data', value ->> 'documents' FROM $rows WHERE true
     ON CONFLICT (id) DO UPDATE SET documents = excluded.documents";
 
 const DIRECTORY: &str = "
@@ -113,33 +113,33 @@ const OPENED_ACCOUNTS: &str = "
         value ->> '$[0].tier', value ->> '$[0].display_name', value ->> '$[0].created_at', value ->> '$[0].balance',
         value ->> '$[0].pending', value ->> '$[0].receivable', value ->> '$[0].opening_balance',
         value ->> '$[1].last_event_at', value ->> '$[1].series', value ->> '$[1].unfiled'
-    FROM (SELECT 1) CROSS JOIN $rows";
+    FROM $rows";
 
 const CHANGED_ACCOUNTS: &str = "
     UPDATE accounts SET status = value ->> '$[0].status', tier = value ->> '$[0].tier',
         balance = value ->> '$[0].balance', pending = value ->> '$[0].pending',
         receivable = value ->> '$[0].receivable', last_event_at = value ->> '$[1].last_event_at',
         series = value ->> '$[1].series', unfiled = value ->> '$[1].unfiled'
-    FROM $rows changed WHERE accounts.id = changed.value ->> '$[0].id'";
+    FROM (SELECT value FROM jsonb_each($array) LIMIT -1) changed WHERE accounts.id = changed.value ->> '$[0].id'";
 
 const SUBJECTS: &str = "
     INSERT INTO subjects (kind, key, last_event_at, series)
     SELECT value ->> 'kind', value ->> 'key', value ->> 'last_event_at', value ->> 'series'
-    FROM (SELECT 1) CROSS JOIN $rows WHERE true
+    FROM $rows WHERE true
     ON CONFLICT (key, kind) DO UPDATE SET last_event_at = excluded.last_event_at, series = excluded.series";
 
 const EVENTS: &str = "
     INSERT INTO events (kind, key, currency, at, number, amount, running, authorization, due_at, released)
     SELECT value ->> 'kind', value ->> 'key', value ->> 'currency', value ->> 'at', value ->> 'number',
         value ->> 'amount', value ->> 'running', value ->> 'authorization', value ->> 'due_at', value ->> 'released'
-    FROM (SELECT 1) CROSS JOIN $rows WHERE true
+    FROM $rows WHERE true
     ON CONFLICT (key, kind, currency, at, number) DO UPDATE SET due_at = excluded.due_at, released = excluded.released";
 
 const RELEASE_NODES: &str = "
     INSERT INTO release_nodes (kind, key, currency, level, block, released, count, amount)
     SELECT value ->> 'kind', value ->> 'key', value ->> 'currency', value ->> 'level', value ->> 'block',
         value ->> 'released', value ->> 'count', value ->> 'amount'
-    FROM (SELECT 1) CROSS JOIN $rows WHERE true
+    FROM $rows WHERE true
     ON CONFLICT (key, kind, currency, level, block, released) DO UPDATE SET count = count + excluded.count,
         amount = amount + excluded.amount";
 
@@ -149,7 +149,7 @@ const AUTHORIZATIONS: &str = "
     SELECT value ->> 'id', value ->> 'account', value ->> 'amount', value ->> 'currency', value ->> 'exchange_rate',
         value ->> 'at', value ->> 'expires_at', value ->> 'state', value ->> 'sender', value ->> 'counted',
         value ->> 'credit', value ->> 'bound_credit'
-    FROM (SELECT 1) CROSS JOIN $rows WHERE true
+    FROM $rows WHERE true
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit,
         bound_credit = excluded.bound_credit";
 
@@ -159,25 +159,25 @@ const CREDITS: &str = "
     SELECT value ->> 'id', value ->> 'account', value ->> 'authorization', value ->> 'amount', value ->> 'currency',
         value ->> 'exchange_rate', value ->> 'at', value ->> 'state', value ->> 'referenced', value ->> 'late',
         value ->> 'reason', value ->> 'note', value ->> 'reversal', value ->> 'idempotency_key', value ->> 'counted'
-    FROM (SELECT 1) CROSS JOIN $rows WHERE true
+    FROM $rows WHERE true
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, reversal = excluded.reversal";
 
 const REVERSALS: &str = "
     INSERT INTO reversals (id, credit, account, amount, currency, at)
     SELECT value ->> 'id', value ->> 'credit', value ->> 'account', value ->> 'amount', value ->> 'currency',
         value ->> 'at'
-    FROM (SELECT 1) CROSS JOIN $rows";
+    FROM $rows";
 
 const ENTRIES: &str = "
     INSERT INTO entries (id, account, kind, credit, currency, at)
     SELECT value ->> 'id', value ->> 'account', value ->> 'kind', value ->> 'credit', value ->> 'currency',
         value ->> 'at'
-    FROM (SELECT 1) CROSS JOIN $rows";
+    FROM $rows";
 
 const POSTINGS: &str = "
     INSERT INTO postings (account, entry, book, currency, amount)
     SELECT value ->> 'account', value ->> 'entry', value ->> 'book', value ->> 'currency', value ->> 'amount'
-    FROM (SELECT 1) CROSS JOIN $rows";
+    FROM $rows";
 
 const DECISIONS: &str = "
     INSERT INTO decisions (id, kind, account, at, received_at, approved, reason, note, reference, amount, currency,
@@ -186,42 +186,42 @@ const DECISIONS: &str = "
         value ->> 'approved', value ->> 'reason', value ->> 'note', value ->> 'reference', value ->> 'amount',
         value ->> 'currency', value ->> 'exchange_rate', value ->> 'rules_version', value ->> 'findings',
         value ->> 'request'
-    FROM (SELECT 1) CROSS JOIN $rows";
+    FROM $rows";
 
 const ACCOUNT_RECORDS: &str = "
     INSERT INTO account_records (account, at, id, decision, posted)
     SELECT value ->> 'account', value ->> '$.record[0]', value ->> '$.record[1]', value ->> '$.record[2]',
         value ->> '$.record[3]'
-    FROM (SELECT 1) CROSS JOIN $rows";
+    FROM $rows";
 
 const AMBIGUOUS_CREDITS: &str = "
     INSERT INTO ambiguous_credits (id, account, amount, currency, exchange_rate, at, answered_with, state, credit)
     SELECT value ->> 'id', value ->> 'account', value ->> 'amount', value ->> 'currency', value ->> 'exchange_rate',
         value ->> 'at', value ->> 'answered_with', value ->> 'state', value ->> 'credit'
-    FROM (SELECT 1) CROSS JOIN $rows WHERE true
+    FROM $rows WHERE true
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit";
 
 const ENROLMENTS: &str = "
     INSERT INTO enrolments (token_hash, person, documents, created_at, expires_at, account)
     SELECT value ->> 'token_hash', value ->> 'person', value ->> 'documents', value ->> 'created_at',
         value ->> 'expires_at', value ->> 'account'
-    FROM (SELECT 1) CROSS JOIN $rows WHERE true
+    FROM $rows WHERE true
     ON CONFLICT (token_hash) DO UPDATE SET account = excluded.account";
 
 const ACCOUNT_CHANGES: &str = "
     INSERT INTO account_changes (id, account, at, who, action, why, target, change, case_number, review_date)
     SELECT value ->> 'id', value ->> 'account', value ->> 'at', value ->> 'who', value ->> 'action', value ->> 'why',
         value ->> 'target', value ->> 'change', value ->> 'case_number', value ->> 'review_date'
-    FROM (SELECT 1) CROSS JOIN $rows";
+    FROM $rows";
 
 const IDEMPOTENCY: &str = "
     INSERT INTO idempotency (path, key, body_hash, outcome, at)
     SELECT value ->> 'path', value ->> 'key', value ->> 'body_hash', value ->> 'outcome', value ->> 'at'
-    FROM (SELECT 1) CROSS JOIN $rows WHERE true
+    FROM $rows WHERE true
     ON CONFLICT (path, key) DO UPDATE SET body_hash = excluded.body_hash, outcome = excluded.outcome, at = excluded.at";
 
 const BATCH: &str = "
-    INSERT INTO batches (id, committed_at) SELECT value ->> 'id', value ->> 'at' FROM (SELECT 1) CROSS JOIN $rows";
+    INSERT INTO batches (id, committed_at) SELECT value ->> 'id', value ->> 'at' FROM $rows";
 
 #[cfg(test)]
 mod tests {
