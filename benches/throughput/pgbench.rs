@@ -82,7 +82,7 @@ fn open(from: usize, to: usize, accounts: usize) -> String {
          INSERT INTO authorizations
              SELECT id, account, 12050, 'MXN', '17.25', now, now + 86400000000, 'Open', '+13125550000|1984-07-30',
                  json_build_array(json_build_object('kind', 'account', 'key', account, 'currency', 'MXN', 'at', now, 'number', k)),
-                 NULL, NULL
+                 NULL
              FROM made;
          INSERT INTO events
              SELECT 'account', account, 'MXN', now, k, 12050, 12050 * (k + 1), id, now + 86400000000, NULL FROM made"
@@ -105,7 +105,6 @@ fn script() -> String {
 \set now 1700000000000000 + :k
 BEGIN;
 UPDATE accounts SET balance = balance + 12050, last_event_at = :now, unfiled = '{records}' WHERE id = :account::bigint::text;
-UPDATE authorizations SET state = 'Credited', credit = {credit}, bound_credit = {credit} WHERE id = {authorization};
 INSERT INTO credits VALUES ({credit}, :account::bigint::text, {authorization}, 12050, 'MXN', NULL, :now, 'Approved', true, NULL, NULL, NULL, NULL, NULL, '[]');
 INSERT INTO entries VALUES (:account::bigint::text, {credit}, 'Credit', {credit}, 'MXN', :now);
 INSERT INTO postings VALUES (:account::bigint::text, {credit}, 'Clearing', 'MXN', -12050), (:account::bigint::text, {credit}, 'Available', 'MXN', 12050);

@@ -8,6 +8,12 @@ CREATE TABLE batches (
 );
 CREATE INDEX batches_by_time ON batches (committed_at);
 
+-- How far this program has come with what it does by itself: up to `swept` no authorization is open any more.
+CREATE TABLE marks (
+    name text COLLATE "C" PRIMARY KEY,
+    at   bigint NOT NULL
+);
+
 CREATE TABLE rule_sets (
     version       text COLLATE "C" PRIMARY KEY,
     text          text NOT NULL,
@@ -126,6 +132,8 @@ CREATE TABLE release_nodes (
     PRIMARY KEY (key, kind, currency, level, block, released)
 );
 
+-- What a call left behind, and what became of it without a credit: that one was used up is said by its credit alone, so
+-- a credit changes no row here.
 CREATE TABLE authorizations (
     id            uuid PRIMARY KEY,
     account       text COLLATE "C",
@@ -137,18 +145,12 @@ CREATE TABLE authorizations (
     state         text COLLATE "C" NOT NULL,
     sender        text,
     counted       json NOT NULL,
-    credit        uuid,
     bound_credit  uuid
 );
 -- An account's open ones are found by its events; most are used up before they expire.
 CREATE INDEX authorizations_expired ON authorizations (account, amount, currency, at) WHERE state = 'Expired';
-CREATE INDEX authorizations_open ON authorizations (expires_at) WHERE state = 'Open';
-
--- What waits for its credit, and until when: of an account what its open authorizations are counted as, of others what
--- says so itself.
-CREATE VIEW waiting AS
-SELECT 'account' AS kind, account AS key, currency, at, expires_at AS due_at FROM authorizations WHERE state = 'Open'
-UNION ALL SELECT kind, key, currency, at, due_at FROM events WHERE kind <> 'account' AND due_at IS NOT NULL;
+-- Those that a credit has used up stay in it: a sweep looks at each once, in the order of their deadlines (marks).
+CREATE INDEX authorizations_by_deadline ON authorizations (expires_at) WHERE state = 'Open';
 
 CREATE TABLE credits (
     id              uuid PRIMARY KEY,
@@ -169,6 +171,21 @@ CREATE TABLE credits (
 );
 CREATE INDEX credits_unreferenced ON credits (account, amount, currency, at) WHERE NOT referenced;
 CREATE INDEX credits_in_progress ON credits (at, id) WHERE state = 'InProgress';
+
+-- Authorizations as they now are, with what their credits say of them.
+CREATE VIEW current_authorizations AS
+SELECT a.id, a.account, a.amount, a.currency, a.exchange_rate, a.at, a.expires_at,
+    CASE WHEN c.id IS NULL THEN a.state WHEN c.state = 'Refused' THEN 'CreditRefused' ELSE 'Credited' END AS state,
+    a.sender, a.counted, c.id AS credit,
+    coalesce(a.bound_credit, CASE WHEN c.referenced THEN c.id END) AS bound_credit
+FROM authorizations a LEFT JOIN credits c ON c."authorization" = a.id AND c.account = a.account;
+
+-- What waits for its credit, and until when: of an account what its open authorizations are counted as, of others what
+-- says so itself.
+CREATE VIEW waiting AS
+SELECT 'account' AS kind, account AS key, currency, at, expires_at AS due_at
+FROM current_authorizations WHERE state = 'Open'
+UNION ALL SELECT kind, key, currency, at, due_at FROM events WHERE kind <> 'account' AND due_at IS NOT NULL;
 
 CREATE TABLE reversals (
     id       uuid PRIMARY KEY,

@@ -20,7 +20,7 @@ pub enum AuthorizationState {
     Voided,
     /// Refused at once: only remembered, so that a credit naming it is told apart from an unknown one.
     Refused,
-    /// Used by a credit.
+    /// Used by a credit, which alone says so.
     Credited,
     /// Its credit was refused for good (decision 7).
     CreditRefused,
@@ -43,6 +43,14 @@ impl AuthorizationState {
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// What is kept with the authorization itself: that it was used up, its credit says.
+    pub fn without_credit(self) -> Self {
+        match self {
+            Self::Credited | Self::CreditRefused => Self::Open,
+            kept => kept,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use std::collections::BTreeSet;
 
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
-use crate::domain::{SubjectKey, Timestamp, TrackingId};
+use crate::domain::{AccountId, SubjectKey, Timestamp, TrackingId};
 
 pub use durability::Durability;
 pub use reads::*;
@@ -58,8 +58,22 @@ pub trait Store: Send + Sync + 'static {
     /// was not, it never will be.
     async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Subjects that have something due at or before `at`, at most `limit`, the longest overdue first.
-    async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError>;
+    /// Accounts with an authorization that is open and whose deadline is neither before `since` nor after `upto`, at most
+    /// `limit`. One look takes in some of them only; the next one goes on where this has come to.
+    async fn overdue_accounts(
+        &self,
+        since: Timestamp,
+        upto: Timestamp,
+        limit: i64,
+    ) -> Result<OverdueAccounts, StoreError>;
+
+    /// Senders and receivers that have something due at or before `at`, at most `limit`, the longest overdue first.
+    async fn overdue_others(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError>;
+
+    /// The deadline before which, as was last remembered, no authorization is open any more.
+    async fn swept(&self) -> Result<Timestamp, StoreError>;
+
+    async fn remember_swept(&self, swept: Timestamp) -> Result<(), StoreError>;
 
     /// Keeps the text of a rule set under its version, so that an old decision can be replayed.
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError>;
@@ -70,6 +84,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends every connection; nothing may be asked afterwards.
     async fn close(&self);
+}
+
+/// What one look at the deadlines of authorizations has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OverdueAccounts {
+    /// The longest overdue first.
+    pub accounts: Vec<AccountId>,
+    /// The first of their deadlines, or how far the look has come: none that was due before is open any more.
+    pub settled: Timestamp,
 }
 
 /// A database: what the writer needs of it, what people read, who works on it, and how it is copied.

@@ -1,7 +1,10 @@
 //! SQL over series, their events and their release trees (`domain/subject.rs`) that every store spells the same. The sizes
 //! of a tree's blocks are written out, and held against its own here.
 
+use super::rows::parse;
+use super::{OverdueAccounts, StoreError};
 use crate::domain::subject::tree;
+use crate::domain::{AccountId, Timestamp};
 
 /// What was released after the event `p`, of which `kind`, `key`, `currency`, `at` and `number` are known: a row for each
 /// event up to the end of its block and for each node of what follows, none of them twice. So few rows are read where
@@ -42,34 +45,74 @@ const _: () = assert!(tree::FANOUT == 32 && tree::LEVELS == 4);
 /// Whether an event `e` that has a deadline waits.
 macro_rules! waits {
     () => {
-        "(e.kind <> 'account' OR (SELECT state FROM authorizations WHERE id = e.\"authorization\") = 'Open')"
+        "(e.kind <> 'account' OR (SELECT state FROM current_authorizations WHERE id = e.\"authorization\") = 'Open')"
     };
 }
 
 pub(super) use waits;
 
-/// Subjects that have something due at or before `$1`, at most `$2` of each sort, the longest overdue first. Both sorts
-/// are cut before they are mixed: after a day without a server there may be millions.
-macro_rules! overdue {
+/// How many authorizations one look at deadlines takes in.
+const LOOKED_AT: usize = 10_000;
+
+/// Accounts with authorizations that are open and due from `$1` to `$2`, at most `$3`, each with the first such deadline.
+/// Before them a row without an account, which says how far this looked: a credit leaves what it uses up where it was.
+macro_rules! overdue_accounts {
+    ($row:literal) => {
+        concat!(
+            "WITH looked_at AS MATERIALIZED (
+                SELECT id, account, expires_at FROM authorizations
+                WHERE state = 'Open' AND expires_at >= $1 AND expires_at <= $2 ORDER BY expires_at LIMIT 10000)
+            SELECT ",
+            $row,
+            " FROM (
+                SELECT NULL AS account, CASE WHEN count(*) < 10000 THEN $2 ELSE max(expires_at) END AS due_at FROM looked_at
+                UNION ALL
+                SELECT account, due_at FROM (
+                    SELECT account, min(expires_at) AS due_at FROM looked_at
+                    WHERE (SELECT id FROM credits WHERE \"authorization\" = looked_at.id LIMIT 1) IS NULL
+                    GROUP BY account ORDER BY min(expires_at) LIMIT $3) overdue) both_sorts"
+        )
+    };
+}
+
+pub(super) use overdue_accounts;
+
+/// It is written out in [`overdue_accounts`].
+const _: () = assert!(LOOKED_AT == 10_000);
+
+/// What [`overdue_accounts!`] has found.
+pub(super) fn read_overdue_accounts(rows: &[String]) -> Result<OverdueAccounts, StoreError> {
+    let mut found = OverdueAccounts::default();
+    for row in rows {
+        let (account, due_at): (Option<AccountId>, Timestamp) = parse(row)?;
+        match account {
+            None => found.settled = due_at,
+            Some(account) => {
+                if found.accounts.is_empty() {
+                    found.settled = due_at;
+                }
+                found.accounts.push(account);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Senders and receivers that have something due at or before `$1`, at most `$2`, the longest overdue first.
+macro_rules! overdue_others {
     ($item:literal) => {
         concat!(
             "SELECT ",
             $item,
             " FROM (
-                SELECT * FROM (
-                    SELECT 'account' AS kind, account AS key, expires_at AS due_at FROM authorizations
-                    WHERE state = 'Open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2) accounts
-                UNION ALL
-                SELECT * FROM (
-                    SELECT kind, key, due_at FROM events
-                    WHERE kind <> 'account' AND due_at <= $1 ORDER BY due_at LIMIT $2) others
-                ORDER BY due_at LIMIT $2) overdue
+                SELECT kind, key, due_at FROM events
+                WHERE kind <> 'account' AND due_at <= $1 ORDER BY due_at LIMIT $2) overdue
             GROUP BY kind, key ORDER BY min(due_at)"
         )
     };
 }
 
-pub(super) use overdue;
+pub(super) use overdue_others;
 
 /// Nodes that do not say what a recount of their events says, and events that a node should know of and does not. Both
 /// are added up side by side: SQLite would read all of one again for each of the other to join them.

@@ -16,6 +16,7 @@ macro_rules! for_each_table {
     ($with:ident) => {
         $with! {
             batches(id; committed_at)
+            marks(name; at)
             rule_sets(version; text, first_seen_at)
             persons(id; data json, documents json)
             directory(kind, value, person)
@@ -25,7 +26,7 @@ macro_rules! for_each_table {
             events(key, kind, currency, at, number; amount, running, authorization, due_at, released)
             release_nodes(key, kind, currency, level, block, released; count, amount)
             authorizations(id; account, amount, currency, exchange_rate, at, expires_at, state, sender, counted json,
-                credit, bound_credit)
+                bound_credit)
             credits(id; account, authorization, amount, currency, exchange_rate, at, state, referenced flag, late,
                 reason, note, reversal, idempotency_key, counted json)
             reversals(id; credit, account, amount, currency, at)

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use vna_partner::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
 use vna_partner::domain::{AccountId, Subject, SubjectKey, Timestamp, TrackingId};
-use vna_partner::store::{Batch, Database, Durability, Store, StoreError};
+use vna_partner::store::{Batch, Database, Durability, OverdueAccounts, Store, StoreError};
 
 /// What is wrong with the store.
 #[derive(Debug, Clone, Default)]
@@ -145,8 +145,25 @@ impl Store for TroubledStore {
         self.store.was_committed(batch, at).await
     }
 
-    async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
-        self.store.overdue_subjects(at, limit).await
+    async fn overdue_accounts(
+        &self,
+        since: Timestamp,
+        upto: Timestamp,
+        limit: i64,
+    ) -> Result<OverdueAccounts, StoreError> {
+        self.store.overdue_accounts(since, upto, limit).await
+    }
+
+    async fn overdue_others(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
+        self.store.overdue_others(at, limit).await
+    }
+
+    async fn swept(&self) -> Result<Timestamp, StoreError> {
+        self.store.swept().await
+    }
+
+    async fn remember_swept(&self, swept: Timestamp) -> Result<(), StoreError> {
+        self.store.remember_swept(swept).await
     }
 
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {

@@ -101,11 +101,25 @@ async fn an_account_that_is_held_delays_its_own_command_only() {
 
 #[tokio::test]
 #[ignore = "needs a Postgres; scripts/test runs it on one"]
-async fn an_authorization_that_is_held_delays_its_own_command_only() {
+async fn an_authorization_that_is_held_delays_what_expires_it_only() {
+    let mut server = a_server().await;
+    let expiring = server.authorized().await;
+    server.advance("23h");
+    let authorized = server.authorized().await;
+    server.advance("2h");
+    let row = format!("authorizations WHERE id = '{expiring}'");
+    delay_their_own_command_only(&server, &row, "/CreditFunds", credit(ANA, &authorized)).await;
+    assert_eq!(server.balance().await, "100.00");
+}
+
+#[tokio::test]
+#[ignore = "needs a Postgres; scripts/test runs it on one"]
+async fn an_authorization_that_is_held_delays_no_credit_of_it() {
     let server = a_server().await;
     let authorized = server.authorized().await;
-    let row = format!("authorizations WHERE id = '{authorized}'");
-    delay_their_own_command_only(&server, &row, "/CreditFunds", credit(ANA, &authorized)).await;
+    let held = Held::rows(&server, &format!("authorizations WHERE id = '{authorized}'")).await;
+    server.leap().credit(credit(ANA, &authorized)).await.done();
+    held.release().await;
     assert_eq!(server.balance().await, "100.00");
 }
 

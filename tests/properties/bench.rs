@@ -77,7 +77,7 @@ impl Bench {
             "series",
             "events",
             "release_nodes",
-            "authorizations",
+            "current_authorizations",
             "credits",
             "reversals",
             "ambiguous_credits",

@@ -17,7 +17,7 @@ use vna_partner::decide::command::Action;
 use vna_partner::decide::outcome::OperationAnswer;
 use vna_partner::decide::{Command, Outcome, Request};
 use vna_partner::domain::policy::{LateCredit, OnShortfall, Settlement};
-use vna_partner::domain::{AccountId, CreditState, Decision, Policy, Span, Timestamp, TrackingId};
+use vna_partner::domain::{AccountId, CreditState, Decision, Policy, Span, SubjectKey, Timestamp, TrackingId};
 use vna_partner::store::{AuthorizationFilter, CreditFilter, Page};
 
 use bench::{Bench, second};
@@ -171,7 +171,9 @@ fn no_answer_and_no_record_depends_on_when_a_sweep_ran() {
 }
 
 async fn sweep(bench: &Bench, upto: Timestamp) {
-    for subject in bench.store.overdue_subjects(upto, 1_000).await.unwrap() {
+    let accounts = bench.store.overdue_accounts(Timestamp(0), upto, 1_000).await.unwrap().accounts;
+    let others = bench.store.overdue_others(upto, 1_000).await.unwrap();
+    for subject in accounts.iter().map(SubjectKey::account).chain(others) {
         bench.one(bench::request(upto, Command::Sweep(subject))).await;
     }
 }

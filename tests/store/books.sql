@@ -29,19 +29,20 @@ WITH levels (level) AS (VALUES (1), (2), (3), (4)),
 INSERT INTO release_nodes SELECT 'account', '4000', 'MXN', level, 0, released, count, amount FROM levels, tallies;
 
 INSERT INTO authorizations VALUES
-    ('00000000-0000-7000-8000-00000000a001', '4000', 1000, 'MXN', '17.25', 10, 110, 'Credited', NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","at":10,"number":1}]', '00000000-0000-7000-8000-00000000c001', NULL),
-    ('00000000-0000-7000-8000-00000000a002', '4000', 500, 'MXN', NULL, 20, 120, 'Credited', NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","at":20,"number":2}]', '00000000-0000-7000-8000-00000000c002', NULL),
-    ('00000000-0000-7000-8000-00000000a003', '4000', 700, 'MXN', NULL, 30, 130, 'CreditRefused', NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","at":30,"number":3}]', '00000000-0000-7000-8000-00000000c003', NULL),
-    ('00000000-0000-7000-8000-00000000a004', '4000', 400, 'MXN', NULL, 30, 40, 'Credited', NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","at":30,"number":4}]', '00000000-0000-7000-8000-00000000c004', NULL),
+    ('00000000-0000-7000-8000-00000000a001', '4000', 1000, 'MXN', '17.25', 10, 110, 'Open', NULL,
+     '[{"kind":"account","key":"4000","currency":"MXN","at":10,"number":1}]', NULL),
+    ('00000000-0000-7000-8000-00000000a002', '4000', 500, 'MXN', NULL, 20, 120, 'Open', NULL,
+     '[{"kind":"account","key":"4000","currency":"MXN","at":20,"number":2}]',
+     '00000000-0000-7000-8000-00000000c001'),
+    ('00000000-0000-7000-8000-00000000a003', '4000', 700, 'MXN', NULL, 30, 130, 'Open', NULL,
+     '[{"kind":"account","key":"4000","currency":"MXN","at":30,"number":3}]', NULL),
+    ('00000000-0000-7000-8000-00000000a004', '4000', 400, 'MXN', NULL, 30, 40, 'Expired', NULL,
+     '[{"kind":"account","key":"4000","currency":"MXN","at":30,"number":4}]', NULL),
     ('00000000-0000-7000-8000-00000000a005', '4000', 300, 'MXN', NULL, 50, 60, 'Expired', '+15550100|1980-02-02',
-     '[{"kind":"account","key":"4000","currency":"MXN","at":50,"number":5},{"kind":"sender","key":"+15550100|1980-02-02","currency":"MXN","at":50,"number":1}]', NULL, NULL),
+     '[{"kind":"account","key":"4000","currency":"MXN","at":50,"number":5},{"kind":"sender","key":"+15550100|1980-02-02","currency":"MXN","at":50,"number":1}]', NULL),
     ('00000000-0000-7000-8000-00000000a006', '4000', 100, 'MXN', NULL, 95, 200, 'Open', NULL,
-     '[{"kind":"account","key":"4000","currency":"MXN","at":95,"number":7}]', NULL, NULL),
-    ('00000000-0000-7000-8000-00000000a007', NULL, 0, NULL, NULL, 96, 96, 'Refused', NULL, '[]', NULL, NULL);
+     '[{"kind":"account","key":"4000","currency":"MXN","at":95,"number":7}]', NULL),
+    ('00000000-0000-7000-8000-00000000a007', NULL, 0, NULL, NULL, 96, 96, 'Refused', NULL, '[]', NULL);
 
 INSERT INTO credits VALUES
     ('00000000-0000-7000-8000-00000000c001', '4000', '00000000-0000-7000-8000-00000000a001', 1000, 'MXN', '17.25', 15,
@@ -116,4 +117,5 @@ INSERT INTO enrolments
 SELECT 'aa', data, documents, 1, 2, NULL FROM persons;
 
 INSERT INTO rule_sets VALUES ('v1', '# rules', 1);
+INSERT INTO marks VALUES ('swept', 90);
 INSERT INTO batches VALUES ('00000000-0000-7000-8000-00000000ba01', 99);

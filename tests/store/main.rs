@@ -19,6 +19,8 @@ use vna_partner::store::{
     ReversalFilter, StoreError,
 };
 
+mod deadlines;
+
 #[path = "../it/support/database.rs"]
 #[expect(dead_code, reason = "a store alone needs no folder")]
 mod database;
@@ -211,11 +213,13 @@ async fn an_audit_names_what_is_wrong_and_no_sender() {
         ("UPDATE credits SET state = 'InProgress' WHERE id = '#c001'", "each pending amount"),
         ("DELETE FROM authorizations WHERE id = '#a001'", "each credit has its authorization"),
         ("UPDATE authorizations SET amount = 1 WHERE id = '#a001'", "each credit has its authorization"),
-        ("UPDATE authorizations SET state = 'Open' WHERE id = '#a001'", "each credit has its authorization"),
+        ("UPDATE authorizations SET state = 'Voided' WHERE id = '#a001'", "each credit has its authorization"),
         ("UPDATE credits SET late = NULL", "each credit after its authorization's deadline"),
         ("UPDATE credits SET late = 'Accepted' WHERE id = '#c001'", "each credit after its authorization's deadline"),
-        ("DELETE FROM credits WHERE id = '#c003'", "each authorization names a credit"),
-        ("UPDATE authorizations SET credit = NULL", "each authorization names a credit"),
+        ("DELETE FROM credits WHERE id = '#c001'", "each authorization that is bound to a credit"),
+        ("DELETE FROM credits WHERE id = '#c002'", "each authorization that is bound to a credit"),
+        ("DELETE FROM credits WHERE id = '#c003'", "exactly what expired"),
+        ("UPDATE marks SET at = 201", "no authorization is open whose deadline"),
         (
             "INSERT INTO entries SELECT account, '#f002', kind, credit, currency, at FROM entries WHERE id = '#c001'",
             "no authorization is credited twice",
@@ -279,10 +283,7 @@ async fn an_audit_names_what_is_wrong_and_no_sender() {
             "UPDATE authorizations SET state = 'Open' WHERE id = '#a005'",
             "each series says how many of its events are open",
         ),
-        (
-            "UPDATE authorizations SET state = 'Open' WHERE id = '#a001'",
-            "each series says how many of its events are open",
-        ),
+        ("DELETE FROM credits WHERE id = '#c001'", "each series says how many of its events are open"),
         ("UPDATE release_nodes SET count = count + 1 WHERE level = 3", "each node of a release tree"),
         ("DELETE FROM release_nodes WHERE level = 4", "each node of a release tree"),
         ("UPDATE release_nodes SET level = 5 WHERE level = 4", "each node of a release tree"),
@@ -429,19 +430,6 @@ async fn an_account_has_nothing_due_that_was_used_and_a_credit_no_match_that_was
     };
     assert!(load(unused(1_000)).await.authorizations.is_empty(), "authorization a001 was credited");
     assert_eq!(load(unused(100)).await.authorizations[0].id, id("a006"));
-}
-
-#[tokio::test]
-async fn subjects_are_overdue_from_their_deadline_on_and_the_longest_overdue_comes_first() {
-    let books = sound_books().await;
-    let overdue = async |at, limit| -> Vec<String> {
-        let subjects = books.store.overdue_subjects(Timestamp(at), limit).await.unwrap();
-        subjects.into_iter().map(|subject| subject.kind.as_str().to_owned()).collect()
-    };
-    assert_eq!(overdue(59, 10).await, Vec::<String>::new());
-    assert_eq!(overdue(60, 10).await, ["sender"]);
-    assert_eq!(overdue(200, 10).await, ["sender", "account"]);
-    assert_eq!(overdue(200, 1).await, ["sender"]);
 }
 
 #[tokio::test]

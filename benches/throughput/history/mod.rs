@@ -77,15 +77,14 @@ impl Past {
 
     /// Words that stand in both stores' statements.
     fn fill_in(&self, statement: &str, now: i64) -> String {
-        let (state, rest, open, ttl) = match self.ended {
-            Ended::Long => ("Expired", "Credited", "false", DAY),
-            Ended::HalfVoided => ("Voided", "Open", "true", 90 * DAY),
+        let (state, open, ttl) = match self.ended {
+            Ended::Long => ("Expired", "false", DAY),
+            Ended::HalfVoided => ("Voided", "true", 90 * DAY),
         };
         let apart = (self.from - self.to) / self.each.max(1);
         [
             ("{released}", self.released().to_owned()),
             ("{released_state}", state.to_owned()),
-            ("{kept_state}", rest.to_owned()),
             ("{open}", open.to_owned()),
             ("{ttl}", ttl.to_string()),
             ("{begin}", (now - self.from).to_string()),

@@ -25,10 +25,10 @@ const AUTHORIZED: &str = "
     FROM made ORDER BY k;
     INSERT INTO authorizations
     SELECT r.id, m.account, r.amount, r.currency, r.exchange_rate, m.at, m.at + {ttl},
-        CASE WHEN m.released THEN '{released_state}' ELSE '{kept_state}' END, r.sender,
+        CASE WHEN m.released THEN '{released_state}' ELSE 'Open' END, r.sender,
         jsonb_build_array(jsonb_build_object('kind', 'account', 'key', m.account, 'currency', 'MXN', 'at', m.at,
             'number', m.number)),
-        NULL, NULL
+        NULL
     FROM made m, template t, LATERAL (SELECT m.id, (x).amount, (x).currency, (x).exchange_rate, (x).sender
         FROM (SELECT jsonb_populate_record(NULL::authorizations, t.authorization_row) AS x) one) r
     ORDER BY m.k;
@@ -40,8 +40,6 @@ const AUTHORIZED: &str = "
     INSERT INTO account_records SELECT account, at, id, 'Authorization', false FROM made ORDER BY account, number;";
 
 const CREDITED: &str = "
-    UPDATE authorizations a SET credit = m.credit, bound_credit = m.credit
-    FROM made m WHERE m.id = a.id AND m.credit IS NOT NULL;
     INSERT INTO credits
     SELECT credit, account, id, 12050, 'MXN', NULL, at + 1000000, 'Approved', true, NULL, NULL, NULL, NULL, NULL, '[]'
     FROM made WHERE credit IS NOT NULL ORDER BY k;

@@ -31,10 +31,10 @@ const AUTHORIZED: &str = "
     FROM made ORDER BY account, number;
     INSERT INTO authorizations
     SELECT m.id, m.account, a.amount, a.currency, a.exchange_rate, m.at, m.at + {ttl},
-        CASE WHEN m.released THEN '{released_state}' ELSE '{kept_state}' END, a.sender,
+        CASE WHEN m.released THEN '{released_state}' ELSE 'Open' END, a.sender,
         json_array(json_object('kind', 'account', 'key', m.account, 'currency', 'MXN', 'at', m.at,
             'number', m.number)),
-        CASE WHEN {credited} THEN m.credit END, CASE WHEN {credited} THEN m.credit END
+        NULL
     FROM template t JOIN authorizations a ON a.id = t.template_id CROSS JOIN made m
     ORDER BY m.k;
     INSERT INTO decisions
@@ -91,7 +91,6 @@ pub async fn fill(database: &str, past: &Past) -> anyhow::Result<()> {
     for (from, upto) in chunks(past) {
         let chunk = [MADE, AUTHORIZED, if long { CREDITED } else { "" }].concat();
         let chunk = chunk.replace("{from}", &from.to_string()).replace("{upto}", &upto.to_string());
-        let chunk = chunk.replace("{credited}", if long { "true" } else { "false" });
         execute(database, past.fill_in(&chunk, now)).await?;
         say_progress(past, upto);
     }

@@ -48,7 +48,7 @@ macro_rules! open {
                             SELECT (series #>> ARRAY[w.currency, 'open', 'at'])::bigint FROM accounts
                             WHERE id = w.account)
                     ORDER BY at, number OFFSET 0) e
-                CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = e.\"authorization\" LIMIT 1) a
+                CROSS JOIN LATERAL (SELECT * FROM current_authorizations WHERE id = e.\"authorization\" LIMIT 1) a
                 WHERE a.state = 'Open' AND ",
             $fits,
             " LIMIT 512) a"
@@ -56,15 +56,16 @@ macro_rules! open {
     };
 }
 
-/// The oldest expired ones.
+/// The oldest expired ones. A late credit leaves them in the index.
 macro_rules! expired {
     ($fits:literal) => {
         concat!(
             "SELECT 'authorization', row_to_json(a)::text
             FROM unused w CROSS JOIN LATERAL (
-                SELECT * FROM authorizations
+                SELECT * FROM authorizations u
                 WHERE account = w.account AND amount = w.amount AND currency = w.currency AND state = 'Expired'
-                    AND expires_at >= w.expired_since AND ",
+                    AND expires_at >= w.expired_since
+                    AND NOT EXISTS (SELECT FROM credits WHERE \"authorization\" = u.id) AND ",
             $fits,
             " ORDER BY at LIMIT 512) a"
         )
@@ -170,7 +171,7 @@ pub(super) const PARTS: &[Part] = &[
         keys: |wanted| keys(&wanted.authorizations),
         text: "WITH found AS (
                 SELECT a.* FROM json_array_elements_text($0::json) w
-                CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = w::uuid LIMIT 1) a)
+                CROSS JOIN LATERAL (SELECT * FROM current_authorizations WHERE id = w::uuid LIMIT 1) a)
             SELECT 'authorization', row_to_json(a)::text FROM found a
             UNION ALL SELECT 'event', row_to_json(e)::text
             FROM (SELECT * FROM found WHERE json_array_length(counted) > 1 OFFSET 0) a

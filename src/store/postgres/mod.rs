@@ -28,9 +28,9 @@ use sqlx::{Executor, PgConnection, query, query_scalar};
 use self::hosts::{BatchConnection, Hosts};
 use self::probe::Probe;
 use super::rows::parse;
-use super::series::overdue;
+use super::series::{overdue_accounts, overdue_others, read_overdue_accounts};
 use super::written::Committed;
-use super::{Batch, Durability, Store, StoreError};
+use super::{Batch, Durability, OverdueAccounts, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
@@ -46,7 +46,9 @@ const BATCH_WRITERS: u32 = 5;
 /// Connections that write beside them: one for the locks that each batch makes, and one for the housekeeping.
 const WRITERS: u32 = 4;
 
-const OVERDUE: &str = overdue!("json_build_object('kind', kind, 'key', key)::text");
+const OVERDUE_ACCOUNTS: &str = overdue_accounts!("json_build_array(account, due_at)::text");
+
+const OVERDUE_OTHERS: &str = overdue_others!("json_build_object('kind', kind, 'key', key)::text");
 
 const BE_THE_ONE_THAT_FORGETS: &str = "SELECT pg_try_advisory_xact_lock(7810771197232916)";
 
@@ -175,9 +177,37 @@ impl Store for PostgresStore {
         self.writers.watch(async { ask.await.map_err(store_error) }).await
     }
 
-    async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
-        let rows: Vec<String> = self.read(query_scalar(OVERDUE).bind(at.0).bind(limit)).await?;
+    async fn overdue_accounts(
+        &self,
+        since: Timestamp,
+        upto: Timestamp,
+        limit: i64,
+    ) -> Result<OverdueAccounts, StoreError> {
+        let asked = query_scalar(OVERDUE_ACCOUNTS).bind(since.0).bind(upto.0).bind(limit);
+        read_overdue_accounts(&self.read(asked).await?)
+    }
+
+    async fn overdue_others(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
+        let rows: Vec<String> = self.read(query_scalar(OVERDUE_OTHERS).bind(at.0).bind(limit)).await?;
         rows.iter().map(|row| parse(row)).collect()
+    }
+
+    async fn swept(&self) -> Result<Timestamp, StoreError> {
+        let found: Vec<i64> = self.read(query_scalar("SELECT at FROM marks WHERE name = 'swept'")).await?;
+        Ok(Timestamp(found.first().copied().unwrap_or_default()))
+    }
+
+    async fn remember_swept(&self, swept: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.writers.begin(transaction::ASIDE).await?;
+        let remember = query(
+            "INSERT INTO marks (name, at) VALUES ('swept', $1) ON CONFLICT (name) DO UPDATE SET at = excluded.at",
+        )
+        .bind(swept.0);
+        let remember = async {
+            remember.execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.writers.watch(async { remember.await.map_err(store_error) }).await
     }
 
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
@@ -305,143 +335,8 @@ fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// How Postgres finds the rows: a branch that scans a table grows slower with every remittance.
 #[cfg(test)]
-mod plans {
-    use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-
-    use super::reads::{FILTERED_RECORDS, LISTS_IN_THE_ORDER_OF_AN_INDEX, PAGES_OF_RECORDS};
-    use super::transaction::Settings;
-    use super::{OVERDUE, load, lock, parts, write};
-
-    /// A connection to the test run's cluster with empty tables of its own, gone when it closes. Tables are never read in
-    /// full there where an index serves, as on any table that has grown.
-    async fn connect() -> PgConnection {
-        #[expect(clippy::disallowed_methods, reason = "the run's own switch, not a setting of the product")]
-        let cluster = std::env::var("VNA_TEST_POSTGRES").unwrap();
-        let mut connection = PgConnection::connect(&format!("{cluster}/postgres")).await.unwrap();
-        let schema = format!("plans_{}", crate::clock::fresh_id().0.simple());
-        let own = format!(
-            "BEGIN; CREATE SCHEMA {schema}; SET LOCAL search_path = {schema}; SET LOCAL enable_seqscan = off; \
-             SET LOCAL plan_cache_mode = force_generic_plan"
-        );
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(own))).await.unwrap();
-        connection.execute(sqlx::raw_sql(include_str!("../../../migrations/postgres/0001_initial.sql"))).await.unwrap();
-        connection
-    }
-
-    /// The same, as a batch has it.
-    async fn connect_as_a_batch() -> PgConnection {
-        let mut connection = connect().await;
-        let settings = Settings::OF_BATCHES.for_the_transaction().unwrap();
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(settings))).await.unwrap();
-        connection
-    }
-
-    async fn plan(connection: &mut PgConnection, query: &str, types: &str, arguments: &str) -> Vec<String> {
-        let prepare = format!("PREPARE planned ({types}) AS {query}");
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await.unwrap();
-        let explain = format!("EXPLAIN EXECUTE planned ({arguments})");
-        let steps = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *connection).await.unwrap();
-        connection.execute("DEALLOCATE planned").await.unwrap();
-        steps.iter().map(|row| sqlx::Row::get(row, 0)).collect()
-    }
-
-    fn finds_every_row_by_its_key(steps: &[String]) {
-        let wrong = ["Seq Scan", "Hash Join", "Merge Join"];
-        let offenders: Vec<_> = steps.iter().filter(|step| wrong.iter().any(|wrong| step.contains(wrong))).collect();
-        assert!(offenders.is_empty(), "{offenders:#?} in {steps:#?}");
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn every_part_finds_its_rows_by_an_index() {
-        let mut connection = connect_as_a_batch().await;
-        let parts: Vec<&str> = load::PARTS.iter().map(|part| part.text).collect();
-        let (types, arguments) = (vec!["text"; parts.len()].join(", "), vec!["'[]'"; parts.len()].join(", "));
-        let steps = plan(&mut connection, &parts::union(&parts), &types, &arguments).await;
-        finds_every_row_by_its_key(&steps);
-        for (index, uses) in [
-            ("events_pkey", 10),
-            ("authorizations_expired", 2),
-            ("authorizations_open", 0),
-            ("credits_unreferenced", 1),
-        ] {
-            let using = format!("using {index} ");
-            assert_eq!(steps.iter().filter(|step| step.contains(&using)).count(), uses, "{index}: {steps:#?}");
-        }
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn every_row_that_is_changed_is_found_by_its_key() {
-        let mut connection = connect_as_a_batch().await;
-        for part in write::PARTS {
-            let (_, after) = part.text.split_once("$0::").unwrap();
-            let (table, _) = after.split_once("[]").unwrap();
-            let steps =
-                plan(&mut connection, &write::compose(&[part.text]).unwrap(), &format!("{table}[]"), "'{}'").await;
-            finds_every_row_by_its_key(&steps);
-        }
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn a_lock_is_found_by_its_key() {
-        let mut connection = connect_as_a_batch().await;
-        for (texts, looks) in [(lock::PARTS.map(|part| part.lock), 2), (lock::PARTS.map(|part| part.wait), 1)] {
-            let steps = plan(&mut connection, &parts::union(&texts), "text, text", "'[]', '[]'").await;
-            for table in ["accounts", "subjects"] {
-                let reads: Vec<_> = steps.iter().filter(|step| step.contains(&format!("on {table}"))).collect();
-                assert_eq!(reads.len(), looks, "{steps:#?}");
-                assert!(reads.iter().all(|step| step.contains(&format!("using {table}_pkey"))), "{steps:#?}");
-            }
-            let by_key = steps.iter().filter(|step| step.contains("Index Cond")).count();
-            assert_eq!(by_key, 2 * looks, "{steps:#?}");
-        }
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn what_one_account_did_is_found_without_reading_the_rest() {
-        let mut connection = connect().await;
-        connection
-            .execute(sqlx::raw_sql("SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"))
-            .await
-            .unwrap();
-        for query in PAGES_OF_RECORDS {
-            let steps = plan_of_a_list(&mut connection, query).await;
-            assert!(steps.iter().any(|step| step.contains("Merge Append")), "{steps:#?}: {query}");
-        }
-        for query in FILTERED_RECORDS {
-            plan_of_a_list(&mut connection, query).await;
-        }
-        for query in LISTS_IN_THE_ORDER_OF_AN_INDEX {
-            let steps = plan_of_a_list(&mut connection, query).await;
-            let sorts = |step: &String| step.contains("Sort ") && !step.contains("Incremental Sort");
-            assert!(!steps.iter().any(sorts), "{steps:#?}: {query}");
-        }
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn what_is_overdue_is_found_in_the_order_of_its_deadlines() {
-        let mut connection = connect().await;
-        let steps = plan(&mut connection, OVERDUE, "bigint, bigint", "1, 2").await;
-        for index in ["authorizations_open", "events_overdue"] {
-            assert!(steps.iter().any(|step| step.contains(index)), "{steps:#?}");
-        }
-    }
-
-    /// How a list of one account is found: by indexes alone.
-    async fn plan_of_a_list(connection: &mut PgConnection, query: &str) -> Vec<String> {
-        let types = "bigint, bigint, text, text, text, text";
-        let steps = plan(connection, query, types, "20, 0, '4000', 'Open', '1', 'MXN'").await;
-        assert!(steps.iter().any(|step| step.contains("Index")), "{steps:#?}: {query}");
-        assert!(!steps.iter().any(|step| step.contains("Seq Scan")), "{steps:#?}: {query}");
-        steps
-    }
-}
+mod plans;
 
 #[cfg(test)]
 mod settings {
@@ -450,14 +345,19 @@ mod settings {
     use super::{PostgresStore, transaction};
     use crate::store::Store;
 
+    /// The test run's.
+    #[expect(clippy::disallowed_methods, reason = "the run's own switch, not a setting of the product")]
+    pub(super) fn cluster() -> String {
+        std::env::var("VNA_TEST_POSTGRES").unwrap()
+    }
+
     const ASKED: &str = "SELECT concat_ws(' ', current_setting('synchronous_commit'), current_setting('lock_timeout'),
         current_setting('statement_timeout'), current_setting('enable_seqscan'))";
 
     #[tokio::test]
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn a_batch_is_durable_and_bounded_whatever_the_database_was_set_to() {
-        #[expect(clippy::disallowed_methods, reason = "the run's own switch, not a setting of the product")]
-        let cluster = std::env::var("VNA_TEST_POSTGRES").unwrap();
+        let cluster = cluster();
         let name = format!("settings_{}", crate::clock::fresh_id().0.simple());
         let mut admin = PgConnection::connect(&format!("{cluster}/postgres")).await.unwrap();
         for statement in

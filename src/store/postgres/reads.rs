@@ -134,32 +134,34 @@ const STATEMENT: &str = list!(
     counted in concat!(records!("posted"), own_lines!())
 );
 
-const AUTHORIZATION: &str = "SELECT row_to_json(authorizations)::text FROM authorizations WHERE id = $1::uuid";
+const AUTHORIZATION: &str =
+    "SELECT row_to_json(current_authorizations)::text FROM current_authorizations WHERE id = $1::uuid";
 
-const AUTHORIZATIONS: &str = list!("row_to_json(authorizations)", "authorizations", newest first by "id DESC");
+const AUTHORIZATIONS: &str =
+    list!("row_to_json(current_authorizations)", "current_authorizations", newest first by "id DESC");
 
 const AUTHORIZATIONS_FILTERED: &str = list!(
-    "row_to_json(authorizations)",
-    "authorizations WHERE ($4 IS NULL OR state = $4) AND ($5 IS NULL OR amount = $5::bigint) \
+    "row_to_json(current_authorizations)",
+    "current_authorizations WHERE ($4 IS NULL OR state = $4) AND ($5 IS NULL OR amount = $5::bigint) \
      AND ($6 IS NULL OR currency = $6)",
     newest first by "id DESC"
 );
 
-const AUTHORIZATIONS_OF_ACCOUNT: &str = of_account!("authorizations", "decision = 'Authorization'");
+const AUTHORIZATIONS_OF_ACCOUNT: &str = of_account!("current_authorizations", "decision = 'Authorization'");
 
 const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = of_account!(
-    "authorizations",
+    "current_authorizations",
     "decision = 'Authorization'",
     filtered by "($4 IS NULL OR state = $4) AND ($5 IS NULL OR amount = $5::bigint) AND ($6 IS NULL OR currency = $6)"
 );
 
 /// Twins, by the account's open events, as matching finds them: at once among a million that are used up.
 const OPEN_AUTHORIZATIONS_OF_AMOUNT: &str = list!(
-    "row_to_json(authorizations)",
+    "row_to_json(current_authorizations)",
     "(SELECT at AS event_at, number, \"authorization\" AS counted_for FROM events
       WHERE kind = 'account' AND key = $3 AND currency = $6 AND due_at IS NOT NULL AND amount = $5::bigint
         AND at >= (SELECT (series #>> ARRAY[$6, 'open', 'at'])::bigint FROM accounts WHERE id = $3)) e
-     CROSS JOIN LATERAL (SELECT * FROM authorizations WHERE id = e.counted_for LIMIT 1) authorizations
+     CROSS JOIN LATERAL (SELECT * FROM current_authorizations WHERE id = e.counted_for LIMIT 1) current_authorizations
      WHERE state = 'Open'",
     newest first by "event_at DESC, e.number DESC"
 );

@@ -15,11 +15,11 @@ use crate::decide::IdempotencyRecord;
 use crate::domain::person::{DirectoryKey, DirectoryKind, SenderKey};
 use crate::domain::subject::ReleaseNode;
 use crate::domain::{
-    Account, AccountChange, AccountId, AmbiguousCredit, AmbiguousState, Authorization, AuthorizationState, Body, Book,
-    Credit, CreditState, Currency, Decision, DecisionKind, Enrolment, Entry, EntryKind, Event, FiledRecord, Lateness,
-    Person, PersonId, Posting, Reason, ReleaseKind, Reversal, Status, Subject, SubjectKind, Timestamp, TrackingId,
+    Account, AccountChange, AccountId, AmbiguousCredit, AmbiguousState, AuthorizationState, Body, Book, Credit,
+    CreditState, Currency, Decision, DecisionKind, Enrolment, Entry, EntryKind, Event, FiledRecord, Lateness, Person,
+    PersonId, Posting, Reason, ReleaseKind, Reversal, Status, Subject, SubjectKind, Timestamp, TrackingId,
 };
-use crate::store::written::Committed;
+use crate::store::written::{AuthorizationRow, Committed};
 
 /// Binds `rows` as one array; whether there were any. Without, nothing is bound.
 pub(super) fn bind<R: Row>(
@@ -84,9 +84,9 @@ rows! {
     "release_nodes": ReleaseNode, |n|
         n.series.subject.kind, n.series.subject.key, n.series.currency, n.level, n.block, n.released, n.tally.count,
         n.tally.amount;
-    "authorizations": Authorization, |a|
+    "authorizations": AuthorizationRow<'_>, |a|
         a.id, a.account, a.amount, a.currency, a.exchange_rate, a.at, a.expires_at, a.state, a.sender,
-        Json(&a.counted), a.credit, a.bound_credit;
+        Json(&a.counted), a.bound_credit;
     "credits": Credit, |c|
         c.id, c.account, c.authorization, c.amount, c.currency, c.exchange_rate, c.at, c.state, c.referenced, c.late,
         c.reason, c.note, c.reversal, c.idempotency_key, Json(&c.counted);
@@ -169,6 +169,14 @@ trait Column {
     const TYPE: u32;
 
     fn write(&self, bytes: &mut Vec<u8>) -> Result<IsNull, BoxDynError>;
+}
+
+impl<C: Column> Column for &C {
+    const TYPE: u32 = C::TYPE;
+
+    fn write(&self, bytes: &mut Vec<u8>) -> Result<IsNull, BoxDynError> {
+        C::write(self, bytes)
+    }
 }
 
 impl<C: Column> Column for Option<C> {

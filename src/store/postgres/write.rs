@@ -91,15 +91,15 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         text: insert!("authorizations"),
-        bind: |written, arguments| bind(written.changes.issued_authorizations(), arguments),
+        bind: |written, arguments| bind(written.issued_authorizations(), arguments),
     },
     Part {
         text: update!(
             "authorizations",
-            "state = new.state, credit = new.credit, bound_credit = new.bound_credit",
+            "state = new.state, bound_credit = new.bound_credit",
             by "old.id = new.id"
         ),
-        bind: |written, arguments| bind(written.changes.changed_authorizations(), arguments),
+        bind: |written, arguments| bind(written.changed_authorizations(), arguments),
     },
     Part { text: insert!("credits"), bind: |written, arguments| bind(written.changes.issued_credits(), arguments) },
     Part {

@@ -151,7 +151,7 @@ const COUNTED_EVENT: &str = column!(
 const AUTHORIZATION: &str = column!(
     "authorization",
     authorization_row!(),
-    "FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN authorizations ON id = wanted"
+    "FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN current_authorizations ON id = wanted"
 );
 
 /// The authorizations that are chosen for each key.
@@ -161,7 +161,7 @@ macro_rules! unused {
             "authorization",
             authorization_row!(),
             concat!(
-                "FROM authorizations WHERE id IN (
+                "FROM current_authorizations WHERE id IN (
         SELECT u.id FROM jsonb_each(?) w CROSS JOIN authorizations u ON u.id IN (",
                 $chosen,
                 "))"
@@ -179,6 +179,7 @@ macro_rules! open {
                 AND e.at >= accounts.series -> (w.value ->> 'currency') -> 'open' ->> 'at'
                 AND e.due_at > w.value ->> 'now' AND e.amount = w.value ->> 'amount'
             CROSS JOIN authorizations a ON a.id = e.authorization AND a.state = 'Open'
+                AND NOT EXISTS (SELECT 1 FROM credits WHERE authorization = a.id)
             WHERE accounts.id = w.value ->> 'account' AND ",
             $fits,
             " ORDER BY e.at, e.number LIMIT 512"
@@ -186,14 +187,15 @@ macro_rules! open {
     };
 }
 
-/// The oldest expired ones.
+/// The oldest expired ones. A late credit leaves them in the index.
 macro_rules! expired {
     ($fits:literal) => {
         unused!(concat!(
-            "SELECT id FROM authorizations
+            "SELECT id FROM authorizations a
             WHERE account = w.value ->> 'account' AND amount = w.value ->> 'amount'
                 AND currency = w.value ->> 'currency' AND state = 'Expired'
-                AND expires_at >= w.value ->> 'expired_since' AND ",
+                AND expires_at >= w.value ->> 'expired_since'
+                AND NOT EXISTS (SELECT 1 FROM credits WHERE authorization = a.id) AND ",
             $fits,
             " ORDER BY at LIMIT 512"
         ))

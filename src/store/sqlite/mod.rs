@@ -39,13 +39,15 @@ use self::probe::Probe;
 use self::text::Text;
 use self::writer::{Writer, Writing};
 use super::rows::parse;
-use super::series::overdue;
+use super::series::{overdue_accounts, overdue_others, read_overdue_accounts};
 use super::written::Committed;
-use super::{Batch, Durability, Store, StoreError};
+use super::{Batch, Durability, OverdueAccounts, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
-const OVERDUE: &str = overdue!("json_object('kind', kind, 'key', key)");
+const OVERDUE_ACCOUNTS: &str = overdue_accounts!("json_array(account, due_at)");
+
+const OVERDUE_OTHERS: &str = overdue_others!("json_object('kind', kind, 'key', key)");
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -188,8 +190,37 @@ impl Store for SqliteStore {
         Ok(committed)
     }
 
-    async fn overdue_subjects(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
-        let overdue = sqlx::query_scalar(OVERDUE).bind(at.0).bind(limit).fetch_all(&self.readers);
+    async fn overdue_accounts(
+        &self,
+        since: Timestamp,
+        upto: Timestamp,
+        limit: i64,
+    ) -> Result<OverdueAccounts, StoreError> {
+        let asked = sqlx::query_scalar(OVERDUE_ACCOUNTS).bind(since.0).bind(upto.0).bind(limit);
+        let rows: Vec<String> = asked.fetch_all(&self.readers).await.map_err(store_error)?;
+        read_overdue_accounts(&rows)
+    }
+
+    async fn swept(&self) -> Result<Timestamp, StoreError> {
+        let asked = sqlx::query_scalar("SELECT at FROM marks WHERE name = 'swept'");
+        let found: Option<i64> = asked.fetch_optional(&self.readers).await.map_err(store_error)?;
+        Ok(Timestamp(found.unwrap_or_default()))
+    }
+
+    async fn remember_swept(&self, swept: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.writer.take().await?;
+        sqlx::query(
+            "INSERT INTO marks (name, at) VALUES ('swept', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at",
+        )
+        .bind(swept.0)
+        .execute(&mut *writing)
+        .await
+        .map_err(store_error)?;
+        writing.hand_back_committed().reached().await
+    }
+
+    async fn overdue_others(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
+        let overdue = sqlx::query_scalar(OVERDUE_OTHERS).bind(at.0).bind(limit).fetch_all(&self.readers);
         let rows: Vec<String> = overdue.await.map_err(store_error)?;
         rows.iter().map(|row| parse(row)).collect()
     }

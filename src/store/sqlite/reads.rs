@@ -120,23 +120,23 @@ const STATEMENT: &str = list!(
     counted in concat!(records!("posted"), own_lines!())
 );
 
-const AUTHORIZATION: &str = concat!("SELECT ", authorization_row!(), " FROM authorizations WHERE id = ?1");
+const AUTHORIZATION: &str = concat!("SELECT ", authorization_row!(), " FROM current_authorizations WHERE id = ?1");
 
-const AUTHORIZATIONS: &str = list!(authorization_row!(), "authorizations", newest first by "id DESC");
+const AUTHORIZATIONS: &str = list!(authorization_row!(), "current_authorizations", newest first by "id DESC");
 
 const AUTHORIZATIONS_FILTERED: &str = list!(
     authorization_row!(),
-    "authorizations WHERE (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR amount = CAST(?5 AS INTEGER)) \
+    "current_authorizations WHERE (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR amount = CAST(?5 AS INTEGER)) \
      AND (?6 IS NULL OR currency = ?6)",
     newest first by "id DESC"
 );
 
 const AUTHORIZATIONS_OF_ACCOUNT: &str =
-    of_account!(authorization_row!(), "authorizations", "decision = 'Authorization'");
+    of_account!(authorization_row!(), "current_authorizations", "decision = 'Authorization'");
 
 const AUTHORIZATIONS_OF_ACCOUNT_FILTERED: &str = of_account!(
     authorization_row!(),
-    "authorizations",
+    "current_authorizations",
     "decision = 'Authorization'",
     filtered by "(?4 IS NULL OR state = ?4) AND (?5 IS NULL OR amount = CAST(?5 AS INTEGER)) \
      AND (?6 IS NULL OR currency = ?6)"
@@ -149,7 +149,7 @@ const OPEN_AUTHORIZATIONS_OF_AMOUNT: &str = list!(
       FROM accounts a
       CROSS JOIN events e ON e.kind = 'account' AND e.key = a.id AND e.currency = ?6
           AND e.at >= a.series -> ?6 -> 'open' ->> 'at' AND e.due_at IS NOT NULL AND e.amount = CAST(?5 AS INTEGER)
-      WHERE a.id = ?3) CROSS JOIN authorizations ON id = counted_for AND state = 'Open'",
+      WHERE a.id = ?3) CROSS JOIN current_authorizations ON id = counted_for AND state = 'Open'",
     newest first by "event_at DESC, event_number DESC"
 );
 

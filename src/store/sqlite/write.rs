@@ -48,7 +48,7 @@ const PARTS: &[Part] = &[
     Part { name: "release_nodes", rows: |written| listed(written.changes.release_node_rows()), sql: &[RELEASE_NODES] },
     Part {
         name: "authorizations",
-        rows: |written| listed(written.changes.authorizations.values()),
+        rows: |written| listed(written.issued_authorizations().chain(written.changed_authorizations())),
         sql: &[AUTHORIZATIONS],
     },
     Part { name: "credits", rows: |written| listed(written.changes.credits.values()), sql: &[CREDITS] },
@@ -145,13 +145,12 @@ const RELEASE_NODES: &str = "
 
 const AUTHORIZATIONS: &str = "
     INSERT INTO authorizations (id, account, amount, currency, exchange_rate, at, expires_at, state, sender, counted,
-        credit, bound_credit)
+        bound_credit)
     SELECT value ->> 'id', value ->> 'account', value ->> 'amount', value ->> 'currency', value ->> 'exchange_rate',
         value ->> 'at', value ->> 'expires_at', value ->> 'state', value ->> 'sender', value ->> 'counted',
-        value ->> 'credit', value ->> 'bound_credit'
+        value ->> 'bound_credit'
     FROM $rows WHERE true
-    ON CONFLICT (id) DO UPDATE SET state = excluded.state, credit = excluded.credit,
-        bound_credit = excluded.bound_credit";
+    ON CONFLICT (id) DO UPDATE SET state = excluded.state, bound_credit = excluded.bound_credit";
 
 const CREDITS: &str = "
     INSERT INTO credits (id, account, authorization, amount, currency, exchange_rate, at, state, referenced, late,

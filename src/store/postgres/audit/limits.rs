@@ -82,7 +82,7 @@ pub(super) const CHECKS: &[Check] = &[
         offenders: Offenders::OfSubjects(
             "SELECT e.kind, e.key, e.currency || ' event ' || e.number || ': authorization ' || e.authorization
                  || CASE WHEN a.id IS NULL THEN ' does not exist' ELSE ' is not counted there' END
-             FROM events e LEFT JOIN authorizations a ON a.id = e.authorization LEFT JOIN credits c ON c.id = a.credit
+             FROM events e LEFT JOIN authorizations a ON a.id = e.authorization LEFT JOIN credits c ON c.authorization = a.id
              WHERE e.released IS DISTINCT FROM 'Always' AND NOT EXISTS (
                  SELECT 1 FROM (SELECT json_array_elements(a.counted) AS value
                                UNION ALL SELECT json_array_elements(c.counted)) p
@@ -109,7 +109,7 @@ pub(super) const CHECKS: &[Check] = &[
                           WHEN a.state = 'Credited' AND p.value ->> 'kind' = 'account' AND json_array_length(c.counted) = 0
                                   AND c.state NOT IN ('Reversed', 'SettlementFailed') THEN a.expires_at
                      END AS due_at
-                 FROM authorizations a CROSS JOIN json_array_elements(a.counted) p (value)
+                 FROM current_authorizations a CROSS JOIN json_array_elements(a.counted) p (value)
                  LEFT JOIN credits c ON c.id = a.credit
                  UNION ALL
                  SELECT p.value, c.authorization, 'late credit ' || c.state, NULL,
@@ -127,6 +127,16 @@ pub(super) const CHECKS: &[Check] = &[
                      AND e.due_at IS NOT DISTINCT FROM p.expires_at)
                  AND NOT (e.kind <> 'account' AND p.state = 'Open' AND e.released IS NOT DISTINCT FROM 'Expiry' AND e.due_at IS NULL)
              LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "no authorization is open whose deadline the sweeps have passed",
+        checked: "SELECT count(*) FROM authorizations WHERE state = 'Open'",
+        offenders: Offenders::Rows(
+            "SELECT 'authorization ' || a.id || ' of account ' || a.account || ': due at ' || a.expires_at
+                 || ' us, and the sweeps have come further'
+             FROM current_authorizations a
+             WHERE a.state = 'Open' AND a.expires_at < (SELECT at FROM marks WHERE name = 'swept') LIMIT 100",
         ),
     },
 ];

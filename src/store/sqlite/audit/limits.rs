@@ -80,7 +80,7 @@ pub(super) const CHECKS: &[Check] = &[
         offenders: Offenders::OfSubjects(
             "SELECT e.kind, e.key, e.currency || ' event ' || e.number || ': authorization ' || e.authorization
                  || iif(a.id IS NULL, ' does not exist', ' is not counted there')
-             FROM events e LEFT JOIN authorizations a ON a.id = e.authorization LEFT JOIN credits c ON c.id = a.credit
+             FROM events e LEFT JOIN authorizations a ON a.id = e.authorization LEFT JOIN credits c ON c.authorization = a.id
              WHERE e.released IS NOT 'Always' AND NOT EXISTS (
                  SELECT 1 FROM (SELECT value FROM json_each(a.counted) UNION ALL SELECT value FROM json_each(c.counted)) p
                  WHERE p.value ->> 'kind' = e.kind AND p.value ->> 'key' = e.key
@@ -106,7 +106,8 @@ pub(super) const CHECKS: &[Check] = &[
                           WHEN a.state = 'Credited' AND p.value ->> 'kind' = 'account' AND c.counted = '[]'
                                   AND c.state NOT IN ('Reversed', 'SettlementFailed') THEN a.expires_at
                      END AS due_at
-                 FROM authorizations a CROSS JOIN json_each(a.counted) p LEFT JOIN credits c ON c.id = a.credit
+                 FROM current_authorizations a CROSS JOIN json_each(a.counted) p
+                 LEFT JOIN credits c ON c.id = a.credit
                  UNION ALL
                  SELECT p.value, c.authorization, 'late credit ' || c.state, NULL,
                      iif(c.state IN ('Reversed', 'SettlementFailed'), 'Reversal', NULL), NULL
@@ -122,6 +123,16 @@ pub(super) const CHECKS: &[Check] = &[
                      AND e.due_at IS p.expires_at)
                  AND NOT (e.kind <> 'account' AND p.state = 'Open' AND e.released IS 'Expiry' AND e.due_at IS NULL)
              LIMIT 100",
+        ),
+    },
+    Check {
+        claim: "no authorization is open whose deadline the sweeps have passed",
+        checked: "SELECT count(*) FROM authorizations WHERE state = 'Open'",
+        offenders: Offenders::Rows(
+            "SELECT 'authorization ' || a.id || ' of account ' || a.account || ': due at ' || a.expires_at
+                 || ' us, and the sweeps have come further'
+             FROM current_authorizations a
+             WHERE a.state = 'Open' AND a.expires_at < (SELECT at FROM marks WHERE name = 'swept') LIMIT 100",
         ),
     },
 ];
