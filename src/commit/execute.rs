@@ -171,10 +171,10 @@ async fn lock(batch: &mut dyn Batch, mut state: State) -> Result<State, StoreErr
     if wanted.is_empty() {
         return Ok(state);
     }
-    let (mut loaded, absent) = state.locked(batch.lock(&wanted).await?);
+    let (mut loaded, absent) = state.locked(batch.lock(&wanted, state.authorizations_to_ask()).await?);
     if !absent.is_empty() {
         batch.make_locks(&absent).await?;
-        let (made, _) = state.locked(batch.lock(&absent).await?);
+        let (made, _) = state.locked(batch.lock(&absent, &BTreeSet::new()).await?);
         loaded.accounts.extend(made.accounts);
         loaded.subjects.extend(made.subjects);
     }

@@ -252,7 +252,7 @@ impl Writer {
             match batch.wait_for(expected).await {
                 Ok(()) => {}
                 // What stays held for longer than batches take is let alone; the rest need not wait for it.
-                Err(StoreError::Held(_)) => self.stuck.add(batch.lock(expected).await?.held),
+                Err(StoreError::Held(_)) => self.stuck.add(batch.lock(expected, &BTreeSet::new()).await?.held),
                 Err(error) => return Err(error.into()),
             }
         }

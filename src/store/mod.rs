@@ -106,8 +106,9 @@ pub trait Batch: Send {
     /// Whether nobody else can write before this transaction ends. There is nothing to lock then.
     fn is_alone(&self) -> bool;
 
-    /// Takes those of `wanted` that nobody else has, until the transaction ends, and waits for none.
-    async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError>;
+    /// Takes those of `wanted` that nobody else has, until the transaction ends, and waits for none. With the locks come
+    /// their rows, and of the authorizations that are `named` those that will stay as they are, too.
+    async fn lock(&mut self, wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> Result<Locked, StoreError>;
 
     /// Makes locks that were absent, for good and for everybody: they can be taken from now on. An account's is its row,
     /// which comes with its opening.

@@ -223,16 +223,16 @@ impl Batch for TroubledBatch {
         false
     }
 
-    async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
+    async fn lock(&mut self, wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> Result<Locked, StoreError> {
         self.panic_at(wanted.iter().map(|lock| lock.key.as_str()));
         let Trouble::Holds(account) = self.trouble() else {
-            let mut locked = self.batch.lock(wanted).await?;
+            let mut locked = self.batch.lock(wanted, named).await?;
             self.spoil(&mut locked.loaded.subjects);
             return Ok(locked);
         };
         let (held, free) =
             wanted.iter().cloned().partition(|lock| lock.kind == LockKind::Account && lock.key == account.as_str());
-        let locked = self.batch.lock(&free).await?;
+        let locked = self.batch.lock(&free, named).await?;
         Ok(Locked { held, ..locked })
     }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
@@ -385,7 +386,7 @@ async fn what_is_read_under_a_lock_was_committed_last_however_early_the_transact
     let account = SubjectKey::new(SubjectKind::Account, "4000");
     let mut batch = books.store.begin().await.unwrap();
     books.run("UPDATE accounts SET last_event_at = 101").await;
-    let with_the_lock = batch.lock(&[Lock::from(&account)].into()).await.unwrap().loaded;
+    let with_the_lock = batch.lock(&[Lock::from(&account)].into(), &BTreeSet::new()).await.unwrap().loaded;
     let loaded = batch.load(&Wanted { subjects: [account].into(), ..Wanted::default() }).await.unwrap();
     assert_eq!((loaded.accounts[0].balance, loaded.subjects[0].last_event_at), (1_307, Timestamp(101)));
     if books.is_sqlite() {

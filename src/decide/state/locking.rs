@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Missing, State};
 use crate::decide::lock::{Lock, LockKind, Locked, PutBack};
 use crate::decide::wanted::{Loaded, Wanted};
-use crate::domain::SubjectKey;
 use crate::domain::person::DirectoryKey;
+use crate::domain::{SubjectKey, TrackingId};
 
 /// What the batch may decide about.
 #[derive(Debug, Default)]
@@ -58,6 +58,11 @@ impl State {
         needed.chain(hinted.filter(|lock| is_open(lock) && !locks.absent.contains(lock))).collect()
     }
 
+    /// The authorizations that are about to be loaded: some of them may come with the locks of their accounts.
+    pub fn authorizations_to_ask(&self) -> &BTreeSet<TrackingId> {
+        &self.wanted.authorizations
+    }
+
     /// Takes in the store's answer; the rows that came with it, and what a command needs and the store has no row for.
     pub fn locked(&mut self, answer: Locked) -> (Loaded, BTreeSet<Lock>) {
         self.locks.granted.extend(answer.granted);
@@ -72,10 +77,13 @@ impl State {
     pub fn read_again(self, loaded: Loaded) -> Self {
         let mut state = Self { horizon: self.horizon, locks: self.locks, wanted: self.wanted, ..Self::default() };
         state.wanted.add(self.known);
-        let read: BTreeSet<SubjectKey> = loaded.subjects.iter().map(|subject| subject.key.clone()).collect();
-        state.wanted.subjects.retain(|key| !read.contains(key));
-        state.wanted.accounts.retain(|id| !read.contains(&SubjectKey::account(id)));
-        state.absorb(Wanted { subjects: read, ..Wanted::default() }, loaded);
+        let subjects: BTreeSet<SubjectKey> = loaded.subjects.iter().map(|subject| subject.key.clone()).collect();
+        let authorizations = loaded.authorizations.iter().map(|authorization| authorization.id).collect();
+        let read = Wanted { subjects, authorizations, ..Wanted::default() };
+        state.wanted.subjects.retain(|key| !read.subjects.contains(key));
+        state.wanted.accounts.retain(|id| !read.subjects.contains(&SubjectKey::account(id)));
+        state.wanted.authorizations.retain(|id| !read.authorizations.contains(id));
+        state.absorb(read, loaded);
         state
     }
 

@@ -1,7 +1,7 @@
 //! Postgres: for production, and for several servers on one database.
 //!
-//! A batch is four or five round trips: begin, [`lock`], [`load`] where not all that it needs comes with the locks,
-//! [`write`] with the batch's id, commit. Batches of several servers that touch different subjects run side by side
+//! A batch is four round trips as a rule: begin, [`lock`], [`write`] with the batch's id, commit; and a [`load`] where not all
+//! that it needs comes with the locks. Batches of several servers that touch different subjects run side by side
 //! (`docs/adr/0006`). What is read travels as JSON in the shape of the domain's structs, what is written as binary rows of
 //! each table's own type (`docs/adr/0009`).
 
@@ -259,8 +259,8 @@ impl Batch for PostgresBatch {
         false
     }
 
-    async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
-        self.batches.watch_host(self.on.host, lock::lock(&mut self.on.connection, wanted)).await
+    async fn lock(&mut self, wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> Result<Locked, StoreError> {
+        self.batches.watch_host(self.on.host, lock::lock(&mut self.on.connection, wanted, named)).await
     }
 
     /// In a transaction of its own: a row that is not committed could be locked by nobody else, who would have to wait.

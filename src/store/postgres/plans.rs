@@ -89,6 +89,11 @@ async fn a_lock_is_found_by_its_key() {
         let by_key = steps.iter().filter(|step| step.contains("Index Cond")).count();
         assert_eq!(by_key, 2 * looks, "{steps:#?}");
     }
+    let steps = plan(&mut connection, &parts::union(&[lock::NAMED]), "text", "'[]'").await;
+    for key in ["authorizations_pkey", "credits_authorization_key", "accounts_pkey"] {
+        assert!(steps.iter().any(|step| step.contains(&format!("using {key} "))), "{steps:#?}");
+    }
+    finds_every_row_by_its_key(&steps);
 }
 
 #[tokio::test]

@@ -304,7 +304,7 @@ impl Batch for SqliteBatch {
         true
     }
 
-    async fn lock(&mut self, wanted: &BTreeSet<Lock>) -> Result<Locked, StoreError> {
+    async fn lock(&mut self, wanted: &BTreeSet<Lock>, _named: &BTreeSet<TrackingId>) -> Result<Locked, StoreError> {
         Ok(Locked { granted: wanted.clone(), ..Locked::default() })
     }
 
