@@ -51,11 +51,9 @@ macro_rules! waits {
 
 pub(super) use waits;
 
-/// How many authorizations one look at deadlines takes in.
-const LOOKED_AT: usize = 10_000;
-
-/// Accounts with authorizations that are open and due from `$1` to `$2`, at most `$3`, each with the first such deadline.
-/// Before them a row without an account, which says how far this looked: a credit leaves what it uses up where it was.
+/// Accounts with authorizations that are open and due from `$1` to `$2`, at most `$3`, each with the first such deadline; and
+/// a row without an account, which says how far this has come. It takes in ten thousand authorizations, most of which a
+/// credit has used up.
 macro_rules! overdue_accounts {
     ($row:literal) => {
         concat!(
@@ -77,25 +75,19 @@ macro_rules! overdue_accounts {
 
 pub(super) use overdue_accounts;
 
-/// It is written out in [`overdue_accounts`].
-const _: () = assert!(LOOKED_AT == 10_000);
-
 /// What [`overdue_accounts!`] has found.
 pub(super) fn read_overdue_accounts(rows: &[String]) -> Result<OverdueAccounts, StoreError> {
-    let mut found = OverdueAccounts::default();
+    let mut come_to = Timestamp::default();
+    let mut found: Vec<(Timestamp, AccountId)> = Vec::with_capacity(rows.len());
     for row in rows {
-        let (account, due_at): (Option<AccountId>, Timestamp) = parse(row)?;
-        match account {
-            None => found.settled = due_at,
-            Some(account) => {
-                if found.accounts.is_empty() {
-                    found.settled = due_at;
-                }
-                found.accounts.push(account);
-            }
+        match parse(row)? {
+            (Some(account), due_at) => found.push((due_at, account)),
+            (None, due_at) => come_to = due_at,
         }
     }
-    Ok(found)
+    found.sort();
+    let settled = found.first().map_or(come_to, |(due_at, _)| *due_at);
+    Ok(OverdueAccounts { accounts: found.into_iter().map(|(_, account)| account).collect(), settled })
 }
 
 /// Senders and receivers that have something due at or before `$1`, at most `$2`, the longest overdue first.

@@ -41,6 +41,7 @@ async fn idle_accounts_are_swept_without_anybody_asking_and_share_a_commit() {
     for authorization in &overdue {
         assert_eq!(bank.state_of(authorization.id).await, AuthorizationState::Expired);
     }
+    assert_eq!(bank.bench.store.swept().await.unwrap(), second(61), "how far this sweep has come, for the next server");
     bank.close().await;
 }
 
