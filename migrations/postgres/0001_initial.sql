@@ -149,8 +149,8 @@ CREATE TABLE authorizations (
 );
 -- An account's open ones are found by its events; most are used up before they expire.
 CREATE INDEX authorizations_expired ON authorizations (account, amount, currency, at) WHERE state = 'Expired';
--- Those that a credit has used up stay in it: a sweep looks at each once, in the order of their deadlines (marks).
-CREATE INDEX authorizations_by_deadline ON authorizations (expires_at) WHERE state = 'Open';
+-- Those that a credit has used up stay in it: sweeps look at them in the order of their deadlines (marks).
+CREATE INDEX authorizations_by_deadline ON authorizations (expires_at, id) WHERE state = 'Open';
 
 CREATE TABLE credits (
     id              uuid PRIMARY KEY,

@@ -5,6 +5,7 @@
 //! `tests/it` pass on it, for no other reason.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use std::collections::BTreeSet;
 
@@ -58,13 +59,13 @@ pub trait Store: Send + Sync + 'static {
     /// was not, it never will be.
     async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Accounts with an authorization that is open and whose deadline is neither before `since` nor after `upto`, at most
-    /// `limit`. One look takes in some of them only; the next one goes on where this has come to.
+    /// Accounts with an authorization that is open and whose deadline is after `after` and not after `upto`, at most `limit`.
+    /// One look takes in some authorizations only.
     async fn overdue_accounts(
         &self,
-        since: Timestamp,
+        after: DeadlinePlace,
         upto: Timestamp,
-        limit: i64,
+        limit: usize,
     ) -> Result<OverdueAccounts, StoreError>;
 
     /// Senders and receivers that have something due at or before `at`, at most `limit`, the longest overdue first.
@@ -86,13 +87,27 @@ pub trait Store: Send + Sync + 'static {
     async fn close(&self);
 }
 
+/// A place in the order in which authorizations fall due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeadlinePlace {
+    pub due_at: Timestamp,
+    pub id: TrackingId,
+}
+
+impl DeadlinePlace {
+    /// Before every authorization with this deadline.
+    pub fn before(due_at: Timestamp) -> Self {
+        Self { due_at, id: TrackingId(Uuid::nil()) }
+    }
+}
+
 /// What one look at the deadlines of authorizations has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OverdueAccounts {
-    /// The longest overdue first.
-    pub accounts: Vec<AccountId>,
-    /// The first of their deadlines, or how far the look has come: none that was due before is open any more.
-    pub settled: Timestamp,
+    /// Each with the first of its deadlines, the longest overdue first.
+    pub accounts: Vec<(Timestamp, AccountId)>,
+    /// Where the next look goes on; `None` where there is nothing further.
+    pub come_to: Option<DeadlinePlace>,
 }
 
 /// A database: what the writer needs of it, what people read, who works on it, and how it is copied.

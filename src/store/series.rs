@@ -2,9 +2,9 @@
 //! of a tree's blocks are written out, and held against its own here.
 
 use super::rows::parse;
-use super::{OverdueAccounts, StoreError};
+use super::{DeadlinePlace, OverdueAccounts, StoreError};
 use crate::domain::subject::tree;
-use crate::domain::{AccountId, Timestamp};
+use crate::domain::{AccountId, Timestamp, TrackingId};
 
 /// What was released after the event `p`, of which `kind`, `key`, `currency`, `at` and `number` are known: a row for each
 /// event up to the end of its block and for each node of what follows, none of them twice. So few rows are read where
@@ -51,24 +51,28 @@ macro_rules! waits {
 
 pub(super) use waits;
 
-/// Accounts with authorizations that are open and due from `$1` to `$2`, at most `$3`, each with the first such deadline; and
-/// a row without an account, which says how far this has come. It takes in ten thousand authorizations, most of which a
-/// credit has used up.
+/// Accounts with authorizations that are open, and due after the place `$1`, `$2` in the order of deadlines and up to `$3`; at
+/// most `$4`, each with its first deadline and without an identifier. And a row without an account, which says where this has
+/// come to where there is more: it takes in ten thousand authorizations, most of which a credit has used up. `$id` is `$2`.
 macro_rules! overdue_accounts {
-    ($row:literal) => {
+    ($row:literal, $id:literal) => {
         concat!(
             "WITH looked_at AS MATERIALIZED (
                 SELECT id, account, expires_at FROM authorizations
-                WHERE state = 'Open' AND expires_at >= $1 AND expires_at <= $2 ORDER BY expires_at LIMIT 10000)
+                WHERE state = 'Open' AND (expires_at, id) > ($1, ",
+            $id,
+            ") AND expires_at <= $3 ORDER BY expires_at, id LIMIT 10000)
             SELECT ",
             $row,
             " FROM (
-                SELECT NULL AS account, CASE WHEN count(*) < 10000 THEN $2 ELSE max(expires_at) END AS due_at FROM looked_at
-                UNION ALL
-                SELECT account, due_at FROM (
-                    SELECT account, min(expires_at) AS due_at FROM looked_at
+                SELECT * FROM (
+                    SELECT account, min(expires_at) AS due_at, NULL AS id FROM looked_at
                     WHERE (SELECT id FROM credits WHERE \"authorization\" = looked_at.id LIMIT 1) IS NULL
-                    GROUP BY account ORDER BY min(expires_at) LIMIT $3) overdue) both_sorts"
+                    GROUP BY account ORDER BY min(expires_at) LIMIT $4) overdue
+                UNION ALL
+                SELECT * FROM (
+                    SELECT NULL, expires_at, CAST(id AS text) FROM looked_at
+                    WHERE (SELECT count(*) FROM looked_at) = 10000 ORDER BY expires_at DESC, id DESC LIMIT 1) come_to) rows"
         )
     };
 }
@@ -77,18 +81,24 @@ pub(super) use overdue_accounts;
 
 /// What [`overdue_accounts!`] has found.
 pub(super) fn read_overdue_accounts(rows: &[String]) -> Result<OverdueAccounts, StoreError> {
-    let mut come_to = Timestamp::default();
-    let mut found: Vec<(Timestamp, AccountId)> = Vec::with_capacity(rows.len());
+    let mut found = OverdueAccounts::default();
     for row in rows {
-        match parse(row)? {
-            (Some(account), due_at) => found.push((due_at, account)),
-            (None, due_at) => come_to = due_at,
+        let (account, due_at, id): (Option<AccountId>, Timestamp, Option<TrackingId>) = parse(row)?;
+        match account {
+            Some(account) => found.accounts.push((due_at, account)),
+            None => found.come_to = id.map(|id| DeadlinePlace { due_at, id }),
         }
     }
-    found.sort();
-    let settled = found.first().map_or(come_to, |(due_at, _)| *due_at);
-    Ok(OverdueAccounts { accounts: found.into_iter().map(|(_, account)| account).collect(), settled })
+    found.accounts.sort();
+    Ok(found)
 }
+
+/// What the next sweep would not find.
+pub(super) const OPEN_THOUGH_THE_SWEEPS_HAVE_PASSED: &str = "
+    SELECT 'authorization ' || id || ' of account ' || account || ': due at ' || expires_at
+        || ' us, and the sweeps have come further'
+    FROM current_authorizations
+    WHERE state = 'Open' AND expires_at < (SELECT at FROM marks WHERE name = 'swept') LIMIT 100";
 
 /// Senders and receivers that have something due at or before `$1`, at most `$2`, the longest overdue first.
 macro_rules! overdue_others {

@@ -1,9 +1,10 @@
 //! The sweep: what is overdue on idle subjects is given back, and no decision depends on it.
 
 use vna_partner::decide::{Command, Outcome};
-use vna_partner::domain::{AuthorizationState, Span, SubjectKey, SubjectKind, TrackingId};
+use vna_partner::domain::{AccountId, AuthorizationState, Span, SubjectKey, SubjectKind, TrackingId};
 
 use crate::bench::{authorize, credit, request, second};
+use crate::troubled::Trouble;
 use crate::{ACCOUNT, Bank, SENDER, an_authorization, authorized};
 
 const ONE: &str = "[[rules]]\nid = 'one'\ntype = 'velocity'\nmax = 1\nwindow = { rolling = '24h' }";
@@ -42,6 +43,24 @@ async fn idle_accounts_are_swept_without_anybody_asking_and_share_a_commit() {
         assert_eq!(bank.state_of(authorization.id).await, AuthorizationState::Expired);
     }
     assert_eq!(bank.bench.store.swept().await.unwrap(), second(61), "how far this sweep has come, for the next server");
+    bank.close().await;
+}
+
+#[tokio::test]
+async fn an_account_that_somebody_holds_holds_up_no_other_sweep() {
+    let bank = Bank::open(ONE).await;
+    let held = an_authorization();
+    let later = request(second(2), authorize("B", 100, SENDER));
+    for authorization in [&held, &later] {
+        assert!(authorized(&bank.engine.submit(authorization.clone()).await));
+    }
+    bank.store.set(Trouble::Holds(AccountId::new(ACCOUNT)));
+    bank.hands.advance(Span::seconds(122));
+    while bank.state_of(later.id).await != AuthorizationState::Expired {
+        bank.store.one_begins().await;
+    }
+    assert_eq!(bank.state_of(held.id).await, AuthorizationState::Open);
+    assert_eq!(bank.bench.store.swept().await.unwrap(), second(61), "the next server begins with the one that is held");
     bank.close().await;
 }
 

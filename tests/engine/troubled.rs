@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use vna_partner::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
 use vna_partner::domain::{AccountId, Subject, SubjectKey, Timestamp, TrackingId};
-use vna_partner::store::{Batch, Database, Durability, OverdueAccounts, Store, StoreError};
+use vna_partner::store::{Batch, Database, DeadlinePlace, Durability, OverdueAccounts, Store, StoreError};
 
 /// What is wrong with the store.
 #[derive(Debug, Clone, Default)]
@@ -147,11 +147,11 @@ impl Store for TroubledStore {
 
     async fn overdue_accounts(
         &self,
-        since: Timestamp,
+        after: DeadlinePlace,
         upto: Timestamp,
-        limit: i64,
+        limit: usize,
     ) -> Result<OverdueAccounts, StoreError> {
-        self.store.overdue_accounts(since, upto, limit).await
+        self.store.overdue_accounts(after, upto, limit).await
     }
 
     async fn overdue_others(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {

@@ -18,7 +18,7 @@ use vna_partner::decide::outcome::OperationAnswer;
 use vna_partner::decide::{Command, Outcome, Request};
 use vna_partner::domain::policy::{LateCredit, OnShortfall, Settlement};
 use vna_partner::domain::{AccountId, CreditState, Decision, Policy, Span, SubjectKey, Timestamp, TrackingId};
-use vna_partner::store::{AuthorizationFilter, CreditFilter, Page};
+use vna_partner::store::{AuthorizationFilter, CreditFilter, DeadlinePlace, Page};
 
 use bench::{Bench, second};
 use limits::{GivenBack, NaiveLimits, RULES};
@@ -171,9 +171,10 @@ fn no_answer_and_no_record_depends_on_when_a_sweep_ran() {
 }
 
 async fn sweep(bench: &Bench, upto: Timestamp) {
-    let accounts = bench.store.overdue_accounts(Timestamp(0), upto, 1_000).await.unwrap().accounts;
+    let from_the_first = DeadlinePlace::before(Timestamp(0));
+    let accounts = bench.store.overdue_accounts(from_the_first, upto, 1_000).await.unwrap().accounts;
     let others = bench.store.overdue_others(upto, 1_000).await.unwrap();
-    for subject in accounts.iter().map(SubjectKey::account).chain(others) {
+    for subject in accounts.iter().map(|(_, account)| SubjectKey::account(account)).chain(others) {
         bench.one(bench::request(upto, Command::Sweep(subject))).await;
     }
 }

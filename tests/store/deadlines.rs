@@ -1,6 +1,7 @@
 //! What a sweep looks for, and how far it has come.
 
 use vna_partner::domain::{AccountId, Timestamp};
+use vna_partner::store::DeadlinePlace;
 
 use crate::sound_books;
 
@@ -24,14 +25,17 @@ async fn senders_are_overdue_from_their_deadline_on_and_the_longest_overdue_come
 async fn accounts_are_overdue_from_their_deadline_on_unless_a_credit_has_used_it_up() {
     let books = sound_books().await;
     let overdue = async |since, upto| {
-        let found = books.store.overdue_accounts(Timestamp(since), Timestamp(upto), 10).await.unwrap();
-        (found.accounts.iter().map(ToString::to_string).collect::<Vec<_>>(), found.settled.0)
+        let after = DeadlinePlace::before(Timestamp(since));
+        let found = books.store.overdue_accounts(after, Timestamp(upto), 10).await.unwrap();
+        assert_eq!(found.come_to, None);
+        found.accounts
     };
+    let the_open_one = [(Timestamp(200), AccountId::new("4000"))];
     // Three were credited that would have been due by then.
-    assert_eq!(overdue(0, 199).await, (vec![], 199));
-    assert_eq!(overdue(0, 250).await, (vec!["4000".to_owned()], 200));
-    assert_eq!(overdue(200, 250).await, (vec!["4000".to_owned()], 200));
-    assert_eq!(overdue(201, 250).await, (vec![], 250));
+    assert_eq!(overdue(0, 199).await, []);
+    assert_eq!(overdue(0, 250).await, the_open_one);
+    assert_eq!(overdue(200, 250).await, the_open_one);
+    assert_eq!(overdue(201, 250).await, []);
 }
 
 #[tokio::test]
@@ -46,9 +50,10 @@ async fn a_look_at_deadlines_takes_in_some_of_them_and_the_next_goes_on_from_the
         if books.is_sqlite() { text } else { format!("({text})::uuid") }
     };
     let (authorization, credit) = (id("1"), id("2"));
+    // All due at once, too: a look goes on among them.
     books
         .run(&format!(
-            "{many} INSERT INTO authorizations SELECT {authorization}, '4001', 1, 'USD', NULL, 300, 1000 + n, 'Open', NULL, \
+            "{many} INSERT INTO authorizations SELECT {authorization}, '4001', 1, 'USD', NULL, 300, 1000, 'Open', NULL, \
              '[]', NULL FROM numbers"
         ))
         .await;
@@ -58,11 +63,12 @@ async fn a_look_at_deadlines_takes_in_some_of_them_and_the_next_goes_on_from_the
              NULL, NULL, NULL, NULL, NULL, '[]' FROM numbers WHERE n < 10400"
         ))
         .await;
-    let look = async |since| books.store.overdue_accounts(since, Timestamp(20_000), 10).await.unwrap();
-    let first = look(Timestamp(1_001)).await;
-    assert_eq!((first.accounts.len(), first.settled), (0, Timestamp(11_000)));
-    let second = look(first.settled).await;
-    assert_eq!((second.accounts, second.settled), (vec![AccountId::new("4001")], Timestamp(11_400)));
+    let look = async |after| books.store.overdue_accounts(after, Timestamp(20_000), 10).await.unwrap();
+    let first = look(DeadlinePlace::before(Timestamp(1_000))).await;
+    assert_eq!(first.accounts, []);
+    let second = look(first.come_to.unwrap()).await;
+    assert_eq!(second.accounts, [(Timestamp(1_000), AccountId::new("4001"))]);
+    assert_eq!(second.come_to, None);
 }
 
 #[tokio::test]

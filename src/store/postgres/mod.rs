@@ -30,7 +30,7 @@ use self::probe::Probe;
 use super::rows::parse;
 use super::series::{overdue_accounts, overdue_others, read_overdue_accounts};
 use super::written::Committed;
-use super::{Batch, Durability, OverdueAccounts, Store, StoreError};
+use super::{Batch, DeadlinePlace, Durability, OverdueAccounts, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
@@ -46,7 +46,7 @@ const BATCH_WRITERS: u32 = 5;
 /// Connections that write beside them: one for the locks that each batch makes, and one for the housekeeping.
 const WRITERS: u32 = 4;
 
-const OVERDUE_ACCOUNTS: &str = overdue_accounts!("json_build_array(account, due_at)::text");
+const OVERDUE_ACCOUNTS: &str = overdue_accounts!("json_build_array(account, due_at, id)::text", "$2::uuid");
 
 const OVERDUE_OTHERS: &str = overdue_others!("json_build_object('kind', kind, 'key', key)::text");
 
@@ -179,11 +179,13 @@ impl Store for PostgresStore {
 
     async fn overdue_accounts(
         &self,
-        since: Timestamp,
+        after: DeadlinePlace,
         upto: Timestamp,
-        limit: i64,
+        limit: usize,
     ) -> Result<OverdueAccounts, StoreError> {
-        let asked = query_scalar(OVERDUE_ACCOUNTS).bind(since.0).bind(upto.0).bind(limit);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let asked = query_scalar(OVERDUE_ACCOUNTS).bind(after.due_at.0).bind(after.id.to_string());
+        let asked = asked.bind(upto.0).bind(limit);
         read_overdue_accounts(&self.read(asked).await?)
     }
 

@@ -119,7 +119,7 @@ async fn what_one_account_did_is_found_without_reading_the_rest() {
 #[ignore = "needs a Postgres; scripts/test runs it on one"]
 async fn what_is_overdue_is_found_in_the_order_of_its_deadlines() {
     let mut connection = connect().await;
-    let accounts = plan(&mut connection, OVERDUE_ACCOUNTS, "bigint, bigint, bigint", "1, 2, 3").await;
+    let accounts = plan(&mut connection, OVERDUE_ACCOUNTS, "bigint, uuid, bigint, bigint", "1, NULL, 2, 3").await;
     let others = plan(&mut connection, OVERDUE_OTHERS, "bigint, bigint", "1, 2").await;
     for (steps, index) in [
         (&accounts, "authorizations_by_deadline"),

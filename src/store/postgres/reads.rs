@@ -137,8 +137,7 @@ const STATEMENT: &str = list!(
 const AUTHORIZATION: &str =
     "SELECT row_to_json(current_authorizations)::text FROM current_authorizations WHERE id = $1::uuid";
 
-const AUTHORIZATIONS: &str =
-    list!("row_to_json(current_authorizations)", "current_authorizations", newest first by "id DESC");
+const AUTHORIZATIONS: &str = list!("row_to_json(current_authorizations)", "current_authorizations", counted in "authorizations", newest first by "id DESC");
 
 const AUTHORIZATIONS_FILTERED: &str = list!(
     "row_to_json(current_authorizations)",

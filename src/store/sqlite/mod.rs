@@ -41,11 +41,11 @@ use self::writer::{Writer, Writing};
 use super::rows::parse;
 use super::series::{overdue_accounts, overdue_others, read_overdue_accounts};
 use super::written::Committed;
-use super::{Batch, Durability, OverdueAccounts, Store, StoreError};
+use super::{Batch, DeadlinePlace, Durability, OverdueAccounts, Store, StoreError};
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{SubjectKey, Timestamp, TrackingId};
 
-const OVERDUE_ACCOUNTS: &str = overdue_accounts!("json_array(account, due_at)");
+const OVERDUE_ACCOUNTS: &str = overdue_accounts!("json_array(account, due_at, id)", "$2");
 
 const OVERDUE_OTHERS: &str = overdue_others!("json_object('kind', kind, 'key', key)");
 
@@ -192,11 +192,13 @@ impl Store for SqliteStore {
 
     async fn overdue_accounts(
         &self,
-        since: Timestamp,
+        after: DeadlinePlace,
         upto: Timestamp,
-        limit: i64,
+        limit: usize,
     ) -> Result<OverdueAccounts, StoreError> {
-        let asked = sqlx::query_scalar(OVERDUE_ACCOUNTS).bind(since.0).bind(upto.0).bind(limit);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let asked = sqlx::query_scalar(OVERDUE_ACCOUNTS).bind(after.due_at.0).bind(after.id.to_string());
+        let asked = asked.bind(upto.0).bind(limit);
         let rows: Vec<String> = asked.fetch_all(&self.readers).await.map_err(store_error)?;
         read_overdue_accounts(&rows)
     }

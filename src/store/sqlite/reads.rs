@@ -122,7 +122,8 @@ const STATEMENT: &str = list!(
 
 const AUTHORIZATION: &str = concat!("SELECT ", authorization_row!(), " FROM current_authorizations WHERE id = ?1");
 
-const AUTHORIZATIONS: &str = list!(authorization_row!(), "current_authorizations", newest first by "id DESC");
+const AUTHORIZATIONS: &str =
+    list!(authorization_row!(), "current_authorizations", counted in "authorizations", newest first by "id DESC");
 
 const AUTHORIZATIONS_FILTERED: &str = list!(
     authorization_row!(),

@@ -3,7 +3,7 @@
 use crate::store::audit::{Check, Offenders};
 use crate::store::series::{
     HEADS_AND_STARTS, HEADS_UNLIKE_THEIR_EVENTS, HEADS_UNLIKE_THEIR_NEXT_EVENTS, HEADS_UNLIKE_THEIR_OPEN_EVENTS,
-    NODES_UNLIKE_THEIR_EVENTS,
+    NODES_UNLIKE_THEIR_EVENTS, OPEN_THOUGH_THE_SWEEPS_HAVE_PASSED,
 };
 
 pub(super) const CHECKS: &[Check] = &[
@@ -132,11 +132,6 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         claim: "no authorization is open whose deadline the sweeps have passed",
         checked: "SELECT count(*) FROM authorizations WHERE state = 'Open'",
-        offenders: Offenders::Rows(
-            "SELECT 'authorization ' || a.id || ' of account ' || a.account || ': due at ' || a.expires_at
-                 || ' us, and the sweeps have come further'
-             FROM current_authorizations a
-             WHERE a.state = 'Open' AND a.expires_at < (SELECT at FROM marks WHERE name = 'swept') LIMIT 100",
-        ),
+        offenders: Offenders::Rows(OPEN_THOUGH_THE_SWEEPS_HAVE_PASSED),
     },
 ];
