@@ -19,11 +19,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// must find what it would have found without a sweep.
 const LAG: Span = Span::seconds(60);
 
-/// Due events looked at per round: a day's backlog is worked off in pieces that leave room for callers.
+/// Accounts swept per round, and as many senders and receivers: a day's backlog is worked off in pieces that leave room for callers.
 const SWEPT_PER_ROUND: usize = 1_000;
-
-/// The same for senders and receivers.
-const SENDERS_PER_ROUND: i64 = 1_000;
 
 /// Sweeps that wait in the queue together: enough to share a commit, few enough to leave the queue to callers.
 const SWEPT_TOGETHER: usize = 64;
@@ -94,7 +91,7 @@ impl Sweeper {
             }
         };
         self.come_to = self.come_to.max(Some(found.come_to)).min(Some(until));
-        let others = self.store.overdue_others(upto, SENDERS_PER_ROUND).await?;
+        let others = self.store.overdue_others(upto, SWEPT_PER_ROUND).await?;
         let subjects: Vec<SubjectKey> = found.accounts.iter().map(SubjectKey::account).chain(others).collect();
         for together in subjects.chunks(SWEPT_TOGETHER) {
             let sweeps = together.iter().map(|subject| {

@@ -69,7 +69,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<OverdueAccounts, StoreError>;
 
     /// Senders and receivers that have something due at or before `at`, at most `limit`, the longest overdue first.
-    async fn overdue_others(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError>;
+    async fn overdue_others(&self, at: Timestamp, limit: usize) -> Result<Vec<SubjectKey>, StoreError>;
 
     /// The deadline before which, as was last remembered, no authorization is open any more.
     async fn swept(&self) -> Result<Timestamp, StoreError>;

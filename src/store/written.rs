@@ -1,8 +1,7 @@
 //! What a store is told to write, the same for every store.
 
-use serde::Serialize;
-
 use rust_decimal::Decimal;
+use serde::Serialize;
 
 use crate::decide::Changes;
 use crate::domain::person::SenderKey;

@@ -154,7 +154,7 @@ impl Store for TroubledStore {
         self.store.overdue_accounts(after, upto, limit).await
     }
 
-    async fn overdue_others(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
+    async fn overdue_others(&self, at: Timestamp, limit: usize) -> Result<Vec<SubjectKey>, StoreError> {
         self.store.overdue_others(at, limit).await
     }
 

@@ -176,10 +176,9 @@ mod tests {
     use sqlx::{Connection, query, query_as_with, query_scalar, raw_sql};
 
     use super::super::PostgresStore;
-    use super::super::settings::cluster;
+    use super::super::throw_away::Database;
     use super::*;
-    use crate::clock;
-    use crate::domain::{AuthorizationState, SubjectKey};
+    use crate::domain::{AuthorizationState, SubjectKey, SubjectKind};
     use crate::store::Store;
 
     const ROWS: &str = "
@@ -201,15 +200,13 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn an_authorization_that_was_changed_before_its_account_was_locked_does_not_come_with_the_lock() {
-        let name = format!("locks_{}", clock::fresh_id().0.simple());
-        let mut admin = PgConnection::connect(&format!("{}/postgres", cluster())).await.unwrap();
-        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-        let address = format!("{}/{name}", cluster());
-        let store = PostgresStore::open(std::slice::from_ref(&address)).await.unwrap();
+        let database = Database::create().await;
+        let address = &database.address;
+        let store = PostgresStore::open(std::slice::from_ref(address)).await.unwrap();
         let [mut batch, mut other] =
-            [PgConnection::connect(&address).await.unwrap(), PgConnection::connect(&address).await.unwrap()];
+            [PgConnection::connect(address).await.unwrap(), PgConnection::connect(address).await.unwrap()];
         other.execute(raw_sql(ROWS)).await.unwrap();
-        let wanted = BTreeSet::from([Lock::from(&SubjectKey::new(crate::domain::SubjectKind::Account, "4000"))]);
+        let wanted = BTreeSet::from([Lock::from(&SubjectKey::new(SubjectKind::Account, "4000"))]);
         let named = BTreeSet::from([TrackingId::parse("00000000-0000-7000-8000-00000000a001").unwrap()]);
 
         let undisturbed = lock(&mut batch, &wanted, &named).await.unwrap();
@@ -235,6 +232,6 @@ mod tests {
 
         other.close().await.unwrap();
         store.close().await;
-        admin.execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.unwrap();
+        database.drop().await;
     }
 }

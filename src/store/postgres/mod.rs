@@ -23,7 +23,9 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
-use sqlx::{Executor, PgConnection, query, query_scalar};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{Executor, PgConnection, Postgres, query, query_scalar};
 
 use self::hosts::{BatchConnection, Hosts};
 use self::probe::Probe;
@@ -96,6 +98,16 @@ impl PostgresStore {
         migrate(&mut transaction).await?;
         transaction.commit().await.map_err(store_error)?;
         Ok(Self { probe: Probe::new(batches.clone()), batches, writers, readers })
+    }
+
+    /// One statement that writes beside the batches, durably.
+    async fn write_aside(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<(), StoreError> {
+        let mut transaction = self.writers.begin(transaction::ASIDE).await?;
+        let write = async {
+            statement.execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.writers.watch(async { write.await.map_err(store_error) }).await
     }
 }
 
@@ -189,7 +201,8 @@ impl Store for PostgresStore {
         read_overdue_accounts(&self.read(asked).await?)
     }
 
-    async fn overdue_others(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
+    async fn overdue_others(&self, at: Timestamp, limit: usize) -> Result<Vec<SubjectKey>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows: Vec<String> = self.read(query_scalar(OVERDUE_OTHERS).bind(at.0).bind(limit)).await?;
         rows.iter().map(|row| parse(row)).collect()
     }
@@ -200,30 +213,16 @@ impl Store for PostgresStore {
     }
 
     async fn remember_swept(&self, swept: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.writers.begin(transaction::ASIDE).await?;
         let remember = query(
             "INSERT INTO marks (name, at) VALUES ('swept', $1) ON CONFLICT (name) DO UPDATE SET at = excluded.at",
-        )
-        .bind(swept.0);
-        let remember = async {
-            remember.execute(&mut *transaction).await?;
-            transaction.commit().await
-        };
-        self.writers.watch(async { remember.await.map_err(store_error) }).await
+        );
+        self.write_aside(remember.bind(swept.0)).await
     }
 
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.writers.begin(transaction::ASIDE).await?;
         let remember =
-            query("INSERT INTO rule_sets (version, text, first_seen_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-                .bind(version)
-                .bind(text)
-                .bind(at.0);
-        let remember = async {
-            remember.execute(&mut *transaction).await?;
-            transaction.commit().await
-        };
-        self.writers.watch(async { remember.await.map_err(store_error) }).await
+            query("INSERT INTO rule_sets (version, text, first_seen_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
+        self.write_aside(remember.bind(version).bind(text).bind(at.0)).await
     }
 
     async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
@@ -340,18 +339,43 @@ fn store_error(error: sqlx::Error) -> StoreError {
 #[cfg(test)]
 mod plans;
 
+/// Databases of the test run's cluster.
 #[cfg(test)]
-mod settings {
-    use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, query_scalar};
+mod throw_away {
+    use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-    use super::{PostgresStore, transaction};
-    use crate::store::Store;
-
-    /// The test run's.
     #[expect(clippy::disallowed_methods, reason = "the run's own switch, not a setting of the product")]
     pub(super) fn cluster() -> String {
         std::env::var("VNA_TEST_POSTGRES").unwrap()
     }
+
+    pub(super) struct Database {
+        pub address: String,
+        pub name: String,
+        pub admin: PgConnection,
+    }
+
+    impl Database {
+        pub(super) async fn create() -> Self {
+            let name = format!("unit_{}", crate::clock::fresh_id().0.simple());
+            let mut admin = PgConnection::connect(&format!("{}/postgres", cluster())).await.unwrap();
+            admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+            Self { address: format!("{}/{name}", cluster()), name, admin }
+        }
+
+        pub(super) async fn drop(mut self) {
+            self.admin.execute(AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name))).await.unwrap();
+        }
+    }
+}
+
+#[cfg(test)]
+mod settings {
+    use sqlx::{AssertSqlSafe, Executor, query_scalar};
+
+    use super::throw_away::Database;
+    use super::{PostgresStore, transaction};
+    use crate::store::Store;
 
     const ASKED: &str = "SELECT concat_ws(' ', current_setting('synchronous_commit'), current_setting('lock_timeout'),
         current_setting('statement_timeout'), current_setting('enable_seqscan'))";
@@ -359,15 +383,10 @@ mod settings {
     #[tokio::test]
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn a_batch_is_durable_and_bounded_whatever_the_database_was_set_to() {
-        let cluster = cluster();
-        let name = format!("settings_{}", crate::clock::fresh_id().0.simple());
-        let mut admin = PgConnection::connect(&format!("{cluster}/postgres")).await.unwrap();
-        for statement in
-            [format!("CREATE DATABASE {name}"), format!("ALTER DATABASE {name} SET synchronous_commit = off")]
-        {
-            admin.execute(AssertSqlSafe(statement)).await.unwrap();
-        }
-        let store = PostgresStore::open(&[format!("{cluster}/{name}")]).await.unwrap();
+        let mut database = Database::create().await;
+        let lax = format!("ALTER DATABASE {} SET synchronous_commit = off", database.name);
+        database.admin.execute(AssertSqlSafe(lax)).await.unwrap();
+        let store = PostgresStore::open(std::slice::from_ref(&database.address)).await.unwrap();
         // On a new connection, and on one that was kept.
         for _ in 0..2 {
             let mut on = store.batches.begin_batch().await.unwrap();
@@ -381,6 +400,6 @@ mod settings {
         assert_eq!(told, "off 1min 0 on");
         drop(beside);
         store.close().await;
-        admin.execute(AssertSqlSafe(format!("DROP DATABASE {name}"))).await.unwrap();
+        database.drop().await;
     }
 }

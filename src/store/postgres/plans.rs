@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::reads::{FILTERED_RECORDS, LISTS_IN_THE_ORDER_OF_AN_INDEX, PAGES_OF_RECORDS};
-use super::settings::cluster;
+use super::throw_away::cluster;
 use super::transaction::Settings;
 use super::{OVERDUE_ACCOUNTS, OVERDUE_OTHERS, load, lock, parts, write};
 

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use sqlx::{query, query_scalar};
 
+use super::PostgresStore;
 use super::rows::json;
-use super::{PostgresStore, store_error, transaction};
 use crate::domain::{Timestamp, TrackingId};
 use crate::store::rows::parse;
 use crate::store::{RunningServer, Servers, StoreError};
@@ -23,23 +23,11 @@ const NOTE: &str = "
 #[async_trait]
 impl Servers for PostgresStore {
     async fn note_server(&self, server: &RunningServer, forget_before: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.writers.begin(transaction::ASIDE).await?;
-        let note = query(NOTE).bind(json([server])?).bind(forget_before.0);
-        let note = async {
-            note.execute(&mut *transaction).await?;
-            transaction.commit().await
-        };
-        self.writers.watch(async { note.await.map_err(store_error) }).await
+        self.write_aside(query(NOTE).bind(json([server])?).bind(forget_before.0)).await
     }
 
     async fn remove_server(&self, id: TrackingId) -> Result<(), StoreError> {
-        let mut transaction = self.writers.begin(transaction::ASIDE).await?;
-        let remove = query("DELETE FROM servers WHERE id = $1::uuid").bind(id.to_string());
-        let remove = async {
-            remove.execute(&mut *transaction).await?;
-            transaction.commit().await
-        };
-        self.writers.watch(async { remove.await.map_err(store_error) }).await
+        self.write_aside(query("DELETE FROM servers WHERE id = $1::uuid").bind(id.to_string())).await
     }
 
     async fn servers_seen(&self, since: Timestamp) -> Result<Vec<RunningServer>, StoreError> {

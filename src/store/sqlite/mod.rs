@@ -27,11 +27,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::query::Query;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Sqlite};
 
 use self::checkpoints::Checkpoints;
 use self::log::Log;
@@ -126,6 +128,14 @@ impl SqliteStore {
             .map_err(store_error)?;
         Ok(Self { writer, readers, probe, log, checkpoints })
     }
+
+    /// One text of statements that writes beside the batches, durably; how many rows it has changed.
+    async fn write_aside(&self, statements: Query<'_, Sqlite, SqliteArguments>) -> Result<u64, StoreError> {
+        let mut writing = self.writer.take().await?;
+        let changed = statements.execute(&mut *writing).await.map_err(store_error)?.rows_affected();
+        writing.hand_back_committed().reached().await?;
+        Ok(changed)
+    }
 }
 
 /// Of every connection. The file is there then.
@@ -210,57 +220,38 @@ impl Store for SqliteStore {
     }
 
     async fn remember_swept(&self, swept: Timestamp) -> Result<(), StoreError> {
-        let mut writing = self.writer.take().await?;
-        sqlx::query(
+        let remember = sqlx::query(
             "INSERT INTO marks (name, at) VALUES ('swept', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at",
-        )
-        .bind(swept.0)
-        .execute(&mut *writing)
-        .await
-        .map_err(store_error)?;
-        writing.hand_back_committed().reached().await
+        );
+        self.write_aside(remember.bind(swept.0)).await?;
+        Ok(())
     }
 
-    async fn overdue_others(&self, at: Timestamp, limit: i64) -> Result<Vec<SubjectKey>, StoreError> {
+    async fn overdue_others(&self, at: Timestamp, limit: usize) -> Result<Vec<SubjectKey>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let overdue = sqlx::query_scalar(OVERDUE_OTHERS).bind(at.0).bind(limit).fetch_all(&self.readers);
         let rows: Vec<String> = overdue.await.map_err(store_error)?;
         rows.iter().map(|row| parse(row)).collect()
     }
 
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
-        let mut writing = self.writer.take().await?;
-        sqlx::query("INSERT INTO rule_sets (version, text, first_seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-            .bind(version)
-            .bind(text)
-            .bind(at.0)
-            .execute(&mut *writing)
-            .await
-            .map_err(store_error)?;
-        writing.hand_back_committed().reached().await
+        let remember =
+            sqlx::query("INSERT INTO rule_sets (version, text, first_seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING");
+        self.write_aside(remember.bind(version).bind(text).bind(at.0)).await?;
+        Ok(())
     }
 
     async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
-        let mut writing = self.writer.take().await?;
-        let forgotten = sqlx::query(
+        let forget = sqlx::query(
             "DELETE FROM batches WHERE id IN
                  (SELECT id FROM batches WHERE committed_at > -? AND committed_at < ? ORDER BY committed_at LIMIT ?);
              DELETE FROM idempotency WHERE rowid IN
                  (SELECT rowid FROM idempotency WHERE at < ? ORDER BY at LIMIT ?);
              DELETE FROM enrolments WHERE rowid IN
                  (SELECT rowid FROM enrolments WHERE expires_at < ? LIMIT ?)",
-        )
-        .bind(at.0)
-        .bind(at.0)
-        .bind(limit)
-        .bind(at.0)
-        .bind(limit)
-        .bind(at.0)
-        .bind(limit)
-        .execute(&mut *writing)
-        .await
-        .map_err(store_error)?
-        .rows_affected();
-        writing.hand_back_committed().reached().await?;
+        );
+        let forget = forget.bind(at.0).bind(at.0).bind(limit).bind(at.0).bind(limit).bind(at.0).bind(limit);
+        let forgotten = self.write_aside(forget).await?;
         Ok(forgotten >= u64::from(limit))
     }
 
