@@ -39,6 +39,10 @@ pub struct Arguments {
     /// empty books. 10,000,000 of them take a disk of 50 GB.
     #[arg(long)]
     pub stored: Option<usize>,
+    /// Instead of everything else: this build of vna-partner in turn with others, each held against the first. Given once
+    /// for each, as in --build old/vna-partner --build new/vna-partner.
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "stored")]
+    pub build: Vec<PathBuf>,
     /// Has the product audit what was stored, and what was added to it, at the end.
     #[arg(long)]
     pub audit: bool,
@@ -48,6 +52,9 @@ pub struct Arguments {
     /// The servers' log filter; the product's own default where none is given.
     #[arg(long)]
     pub log_filter: Option<String>,
+    /// The product that is measured, built as it is released.
+    #[arg(skip = env!("CARGO_BIN_EXE_vna-partner"))]
+    pub program: PathBuf,
     /// Serves as a baseline instead.
     #[arg(long, value_enum, hide = true)]
     pub role: Option<Role>,

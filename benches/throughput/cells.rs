@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// A lone caller, and two loads.
+pub const CONNECTIONS: [usize; 3] = [1, 64, 256];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Where {
     Postgres,
@@ -32,6 +35,8 @@ pub enum Who {
     LongHistory,
     /// `vna-partner serve` on books with a past.
     FullBooks,
+    /// One of several builds of `vna-partner`, in their order.
+    Build(u8),
 }
 
 /// One thing that is run once a round.
@@ -67,6 +72,7 @@ impl fmt::Display for What {
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Build(number) => return write!(f, "build {number}"),
             Self::Server => "vna-partner",
             Self::Handler => "one transaction each",
             Self::Pgbench => "pgbench",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::arguments::{Arguments, Part, Role};
-use super::cells::{Cell, What, Where, Who};
+use super::cells::{CONNECTIONS, Cell, What, Where, Who};
 use super::edge::Edge;
 use super::load::{self, Supply};
 use super::measure::Measure;
@@ -14,9 +14,6 @@ use super::sample::Results;
 use super::servers::{self, Server};
 use super::windows::Windows;
 use super::{bodies, postgres, startup};
-
-/// A lone caller, and two loads.
-const CONNECTIONS: [usize; 3] = [1, 64, 256];
 
 /// Connections to the database that the handler on Postgres is tried with.
 const POOLS: [u32; 4] = [8, 16, 32, 64];

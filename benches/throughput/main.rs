@@ -7,6 +7,7 @@
 mod arguments;
 mod baseline;
 mod bodies;
+mod builds;
 mod cells;
 mod client;
 mod contest;
@@ -42,6 +43,7 @@ fn main() -> anyhow::Result<()> {
 async fn measure_all(arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.stored {
         Some(authorizations) => stored::run(arguments, authorizations).await,
+        None if !arguments.build.is_empty() => builds::run(arguments).await,
         None => contest::run(arguments).await,
     }
 }

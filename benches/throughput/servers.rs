@@ -11,9 +11,6 @@ use anyhow::{Context, ensure};
 use super::arguments::{Arguments, Role};
 use super::bodies::{self, KEY};
 
-/// The product, built as it is released.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_vna-partner");
-
 /// Three rules, as in the default set, with limits that no account reaches however long the run.
 pub const THREE_RULES: &str = r#"
     [[rules]]
@@ -110,7 +107,7 @@ impl Drop for Server {
 pub fn product(arguments: &Arguments, database: &str, rules: &str, command: &[&str]) -> anyhow::Result<Command> {
     let file = arguments.folder.join("rules.toml");
     fs::write(&file, rules)?;
-    let mut program = Command::new(PROGRAM);
+    let mut program = Command::new(&arguments.program);
     program
         .args(command)
         .env_clear()

@@ -61,6 +61,7 @@ pub fn lines(results: &Results, findings: &Findings) -> Vec<Line> {
         lone_callers(results),
         long_histories(results),
         full_books(results),
+        builds(results),
     ]
     .into_iter()
     .flatten()
@@ -156,6 +157,20 @@ fn full_books(results: &Results) -> Vec<Option<Line>> {
         }));
     }
     lines
+}
+
+/// How many more a second each build answers than the first, and how much less a lone caller waits.
+fn builds(results: &Results) -> Vec<Option<Line>> {
+    let line = |cell: Cell| {
+        let Who::Build(1..) = cell.who else { return None };
+        let first = Cell { who: Who::Build(0), ..cell };
+        let text = format!(
+            "{} on {} at {} connections, {} against the first",
+            cell.what, cell.place, cell.connections, cell.who
+        );
+        faster(results, text, Bound::None, cell, first)
+    };
+    results.cells().map(line).collect()
 }
 
 fn each_call(line: impl Fn(Where, What) -> Option<Line>) -> Vec<Option<Line>> {
