@@ -18,6 +18,7 @@ pub use servers::{RunningServer, Servers};
 pub use transfer::*;
 
 mod audit;
+mod columns;
 mod durability;
 pub mod postgres;
 mod reads;

@@ -5,10 +5,11 @@ use sqlx::postgres::PgArguments;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::parts::{numbered, unfit};
-use super::record::{Listing, bind};
+use super::record::bind;
 use super::store_error;
 use crate::decide::{Changes, IDEMPOTENCY_KEPT};
 use crate::store::StoreError;
+use crate::store::columns::Listing;
 use crate::store::written::{Committed, Written};
 
 /// What is written to one table; `$0` stands for its rows.
@@ -44,14 +45,7 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         text: insert!("directory", "ON CONFLICT DO NOTHING"),
-        bind: |written, arguments| {
-            let listings = written
-                .changes
-                .persons
-                .values()
-                .flat_map(|person| person.keys.iter().map(|key| Listing { key, person: person.id }));
-            bind(listings, arguments)
-        },
+        bind: |written, arguments| bind(written.changes.persons.values().flat_map(Listing::of), arguments),
     },
     Part { text: insert!("accounts"), bind: |written, arguments| bind(written.changes.opened_accounts(), arguments) },
     Part {
