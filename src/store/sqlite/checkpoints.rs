@@ -105,9 +105,9 @@ impl Mover {
         if pages < long {
             return Ok(());
         }
-        let mut writing = self.writer.take_to_commit_nothing().await?;
-        let moved = move_what_there_is(&mut writing).await;
-        writing.hand_back();
+        let nobody_writes = self.writer.take_to_commit_nothing().await?;
+        let moved = move_what_there_is(connection).await;
+        nobody_writes.hand_back();
         moved.map(drop)
     }
 

@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Column, Row, SqliteConnection};
+use rusqlite::params_from_iter;
+use sqlx::{AssertSqlSafe, Column, Row, SqliteConnection};
 
 use super::rows::{
     account_row, ambiguous_row, authorization_row, credit_row, enrolment_row, event_row, listed, person_row,
 };
 use super::store_error;
-use super::text::Text;
 use crate::decide::{CANDIDATES, Loaded, PREFIX_EVENTS, Wanted};
 use crate::store::StoreError;
 use crate::store::rows::{Rows, take_in, wanted_due};
@@ -276,32 +275,57 @@ fn parts(wanted: &Wanted) -> Result<[Part; 15], StoreError> {
     ])
 }
 
-/// `text` is what comes first, in the same hop.
-pub(super) async fn load(
-    connection: &mut SqliteConnection,
-    mut text: Text,
-    wanted: &Wanted,
-) -> Result<Loaded, StoreError> {
-    let mut columns = Vec::new();
-    for Part { keys, sql } in parts(wanted)? {
-        let Some(keys) = keys.map(Arc::<str>::from) else { continue };
-        for column in sql {
-            columns.push(*column);
-            text.bind(keys.clone())?;
-        }
-    }
-    if !columns.is_empty() {
-        text.add(&format!("SELECT {}", columns.join(", ")));
-    }
-    let row = text.query().fetch_optional(connection).await.map_err(store_error)?;
-    row.map_or_else(|| Ok(Loaded::default()), |row| sort(&row))
+/// One statement for all that is wanted, and what it binds, in order.
+pub(super) struct Question {
+    sql: String,
+    keys: Vec<Arc<str>>,
 }
 
-fn sort(row: &SqliteRow) -> Result<Loaded, StoreError> {
+/// What is found of one kind: the kind, and a JSON array of rows.
+pub(super) type Found = (String, String);
+
+impl Question {
+    /// `None` where nothing is wanted. It is composed anew each time, but of so few kinds that SQLite has nearly always
+    /// compiled it before.
+    pub(super) fn for_all(wanted: &Wanted) -> Result<Option<Self>, StoreError> {
+        let (mut columns, mut keys) = (Vec::new(), Vec::new());
+        for part in parts(wanted)? {
+            let Some(of_part) = part.keys.map(Arc::<str>::from) else { continue };
+            for column in part.sql {
+                columns.push(*column);
+                keys.push(of_part.clone());
+            }
+        }
+        let sql = format!("SELECT {}", columns.join(", "));
+        Ok((!columns.is_empty()).then_some(Self { sql, keys }))
+    }
+
+    /// Asks it on the connection that writes.
+    pub(super) fn ask(&self, connection: &rusqlite::Connection) -> rusqlite::Result<Vec<Found>> {
+        let mut statement = connection.prepare_cached(&self.sql)?;
+        let kinds: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        statement.query_row(params_from_iter(&self.keys), |row| {
+            kinds.into_iter().enumerate().map(|(place, kind)| Ok((kind, row.get(place)?))).collect()
+        })
+    }
+}
+
+/// The same in a snapshot.
+pub(super) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Loaded, StoreError> {
+    let Some(Question { sql, keys }) = Question::for_all(wanted)? else { return Ok(Loaded::default()) };
+    let asked = keys.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |asked, keys| asked.bind(keys));
+    let row = asked.fetch_one(connection).await.map_err(store_error)?;
+    let found = row.columns().iter().map(|column| {
+        let rows = row.try_get(column.ordinal()).map_err(store_error)?;
+        Ok((column.name().to_owned(), rows))
+    });
+    sort(&found.collect::<Result<Vec<_>, StoreError>>()?)
+}
+
+pub(super) fn sort(found: &[Found]) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
-    for column in row.columns() {
-        let rows = Rows::Listed(row.try_get(column.ordinal()).map_err(store_error)?);
-        take_in(&mut loaded, column.name(), rows)?;
+    for (kind, rows) in found {
+        take_in(&mut loaded, kind, Rows::Listed(rows))?;
     }
     Ok(loaded)
 }

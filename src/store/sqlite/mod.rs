@@ -1,20 +1,20 @@
 //! SQLite: one writer connection, `BEGIN IMMEDIATE`, write-ahead log, which is synced before anybody hears of what was
 //! written to it ([`log`]), and moved into the file beside the batches ([`checkpoints`]).
 //!
-//! Every message to SQLite's thread costs a hop, and so does every row that comes back, so a batch is two messages: one
-//! begins the transaction and loads all that is wanted ([`load`]) as one row, the other writes all that changed ([`write`])
-//! and commits. Rows travel as JSON in the shape of the domain's structs.
+//! Every message to the thread that writes ([`connection`]) costs a hop, so a batch is two of them: one begins the
+//! transaction and loads all that is wanted ([`load`]), the other writes all that changed ([`write`]) and commits. Rows are
+//! read as JSON in the shape of the domain's structs, and written value by value.
 
 mod audit;
 mod backup;
 mod checkpoints;
+mod connection;
 mod load;
 mod log;
 mod probe;
 mod reads;
 mod rows;
 mod servers;
-mod text;
 mod transfer;
 mod write;
 mod writer;
@@ -27,18 +27,18 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::query::Query;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Sqlite};
+use sqlx::{ConnectOptions, Connection};
 
 use self::checkpoints::Checkpoints;
+use self::connection::Settings;
+use self::load::Question;
 use self::log::Log;
 use self::probe::Probe;
-use self::text::Text;
 use self::writer::{Writer, Writing};
 use super::rows::parse;
 use super::series::{overdue_accounts, overdue_others, read_overdue_accounts};
@@ -62,18 +62,20 @@ const READERS: u32 = 4;
 /// Pages that the writer keeps in memory, in KiB (SQLite takes a negative number for that): the inner pages of every
 /// index and the leaves in use, of which each remittance touches a dozen. With SQLite's own 2 MiB they are read from the
 /// file again and again.
-const WRITER_CACHE: &str = "-24576";
+const WRITER_CACHE: &str = "-16384";
 
 /// Pages of the write-ahead log that a command's commits move into the file at once: 8 MiB.
-const LOG_OF_A_COMMAND: &str = "2000";
+const LOG_OF_A_COMMAND: u32 = 2_000;
 
 /// The same of a server's, where [`Checkpoints`] do not get to it: 1 GiB.
-const LOG_OF_A_SERVER: &str = "262144";
+const LOG_OF_A_SERVER: u32 = 262_144;
 
 /// The embedded store.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     writer: Writer,
+    /// Of the connection that an intake writes on.
+    intake: SqliteConnectOptions,
     readers: SqlitePool,
     probe: Probe,
     log: Log,
@@ -90,10 +92,10 @@ impl SqliteStore {
     /// this program has written it.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let options = options(url)?;
-        let writing = for_writing(&options, LOG_OF_A_COMMAND);
-        let first = opened(&writing).await?;
+        let first = opened(&options).await?;
         let log = Log::synced_by_commits();
-        let writer = Writer::new(writing, first, log.clone()).await?;
+        let writer = Writer::open(for_writing(&options, "FULL", LOG_OF_A_COMMAND), log.clone()).await?;
+        first.close().await.map_err(store_error)?;
         Self::with(options, writer, log, None).await
     }
 
@@ -103,13 +105,13 @@ impl SqliteStore {
     /// As [`SqliteStore::open`].
     pub async fn open_to_serve(url: &str) -> Result<Self, StoreError> {
         let options = options(url)?;
-        // A commit is not on the disk then: `log` sees to it, before anybody hears of it.
-        let writing = for_writing(&options, LOG_OF_A_SERVER).synchronous(SqliteSynchronous::Normal);
-        let mut first = opened(&writing).await?;
+        let mut first = opened(&options).await?;
         // What a crash has left in the log, the system may have in memory alone.
         checkpoints::move_what_there_is(&mut first).await?;
         let log = Log::of(options.get_filename()).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let writer = Writer::new(writing, first, log.clone()).await?;
+        // A commit is not on the disk then: `log` sees to it, before anybody hears of it.
+        let writer = Writer::open(for_writing(&options, "NORMAL", LOG_OF_A_SERVER), log.clone()).await?;
+        first.close().await.map_err(store_error)?;
         let checkpoints = Checkpoints::start(&options, writer.clone(), log.clone());
         Self::with(options, writer, log, Some(checkpoints)).await
     }
@@ -121,20 +123,24 @@ impl SqliteStore {
         checkpoints: Option<Checkpoints>,
     ) -> Result<Self, StoreError> {
         let probe = Probe::new(options.clone());
+        let intake = options.clone().pragma("wal_autocheckpoint", LOG_OF_A_COMMAND.to_string());
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true))
             .await
             .map_err(store_error)?;
-        Ok(Self { writer, readers, probe, log, checkpoints })
+        Ok(Self { writer, intake, readers, probe, log, checkpoints })
     }
 
-    /// One text of statements that writes beside the batches, durably; how many rows it has changed.
-    async fn write_aside(&self, statements: Query<'_, Sqlite, SqliteArguments>) -> Result<u64, StoreError> {
-        let mut writing = self.writer.take().await?;
-        let changed = statements.execute(&mut *writing).await.map_err(store_error)?.rows_affected();
+    /// Writes beside the batches, durably; what `work` answers.
+    async fn write_aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let writing = self.writer.take().await?;
+        let answer = writing.run(|connection| work(connection)).await?;
         writing.hand_back_committed().reached().await?;
-        Ok(changed)
+        Ok(answer)
     }
 }
 
@@ -151,19 +157,23 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
     Ok(options)
 }
 
-fn for_writing(options: &SqliteConnectOptions, log: &'static str) -> SqliteConnectOptions {
-    options
-        .clone()
-        .pragma("cache_size", WRITER_CACHE)
-        .pragma("wal_autocheckpoint", log)
-        // What undoes a failed statement would else be a file of its own, made and removed in every batch. A migration
-        // that sorts a large table has to set it back.
-        .pragma("temp_store", "memory")
+/// `synchronous` is SQLite's own word, `log` the pages of the log that are moved into the file by a commit.
+fn for_writing(options: &SqliteConnectOptions, synchronous: &str, log: u32) -> Settings {
+    Settings {
+        file: options.get_filename().to_owned(),
+        busy_timeout: BUSY_TIMEOUT,
+        // What undoes a failed statement would else be a file of its own.
+        pragmas: format!(
+            "PRAGMA foreign_keys = ON; PRAGMA synchronous = {synchronous}; PRAGMA cache_size = {WRITER_CACHE};
+             PRAGMA wal_autocheckpoint = {log}; PRAGMA temp_store = memory"
+        ),
+    }
 }
 
-/// The first connection, which brings the tables up to date.
-async fn opened(writing: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    let mut first = writing.connect().await.map_err(store_error)?;
+/// A connection that has brought the tables up to date. It is kept until there is another: SQLite removes the log with the
+/// last.
+async fn opened(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let mut first = options.connect().await.map_err(store_error)?;
     MIGRATIONS.run_direct(None, &mut first, false).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
             StoreError::Corrupt(format!("the database was written by another version of this program: {error}"))
@@ -186,18 +196,9 @@ impl Store for SqliteStore {
     /// Writes the id itself, so that no commit under it can follow, and marks it by a negative moment, so that it is not
     /// taken for the batch when it is asked for again.
     async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError> {
-        let mut writing = self.writer.take().await?;
-        let committed = sqlx::query_scalar(
-            "INSERT INTO batches (id, committed_at) VALUES (?, -?)
-             ON CONFLICT (id) DO UPDATE SET committed_at = committed_at RETURNING committed_at >= 0",
-        )
-        .bind(batch.to_string())
-        .bind(at.0)
-        .fetch_one(&mut *writing)
-        .await
-        .map_err(store_error)?;
-        writing.hand_back_committed().reached().await?;
-        Ok(committed)
+        let ask = "INSERT INTO batches (id, committed_at) VALUES (?, -?)
+                   ON CONFLICT (id) DO UPDATE SET committed_at = committed_at RETURNING committed_at >= 0";
+        self.write_aside(move |connection| connection.query_row(ask, (batch.to_string(), at.0), |row| row.get(0))).await
     }
 
     async fn overdue_accounts(
@@ -220,10 +221,9 @@ impl Store for SqliteStore {
     }
 
     async fn remember_swept(&self, swept: Timestamp) -> Result<(), StoreError> {
-        let remember = sqlx::query(
-            "INSERT INTO marks (name, at) VALUES ('swept', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at",
-        );
-        self.write_aside(remember.bind(swept.0)).await?;
+        let remember =
+            "INSERT INTO marks (name, at) VALUES ('swept', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at";
+        self.write_aside(move |connection| connection.execute(remember, [swept.0])).await?;
         Ok(())
     }
 
@@ -235,24 +235,23 @@ impl Store for SqliteStore {
     }
 
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
-        let remember =
-            sqlx::query("INSERT INTO rule_sets (version, text, first_seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING");
-        self.write_aside(remember.bind(version).bind(text).bind(at.0)).await?;
+        let remember = "INSERT INTO rule_sets (version, text, first_seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+        let (version, text) = (version.to_owned(), text.to_owned());
+        self.write_aside(move |connection| connection.execute(remember, (version, text, at.0))).await?;
         Ok(())
     }
 
     async fn forget_before(&self, at: Timestamp, limit: u32) -> Result<bool, StoreError> {
-        let forget = sqlx::query(
+        let forget = [
             "DELETE FROM batches WHERE id IN
-                 (SELECT id FROM batches WHERE committed_at > -? AND committed_at < ? ORDER BY committed_at LIMIT ?);
-             DELETE FROM idempotency WHERE rowid IN
-                 (SELECT rowid FROM idempotency WHERE at < ? ORDER BY at LIMIT ?);
-             DELETE FROM enrolments WHERE rowid IN
-                 (SELECT rowid FROM enrolments WHERE expires_at < ? LIMIT ?)",
-        );
-        let forget = forget.bind(at.0).bind(at.0).bind(limit).bind(at.0).bind(limit).bind(at.0).bind(limit);
-        let forgotten = self.write_aside(forget).await?;
-        Ok(forgotten >= u64::from(limit))
+                 (SELECT id FROM batches WHERE committed_at > -?1 AND committed_at < ?1 ORDER BY committed_at LIMIT ?2)",
+            "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency WHERE at < ?1 ORDER BY at LIMIT ?2)",
+            "DELETE FROM enrolments WHERE rowid IN (SELECT rowid FROM enrolments WHERE expires_at < ?1 LIMIT ?2)",
+        ];
+        let each = move |connection: &rusqlite::Connection| {
+            forget.iter().try_fold(0, |sum, statement| Ok(sum + connection.execute(statement, (at.0, limit))?))
+        };
+        Ok(self.write_aside(each).await? >= limit as usize)
     }
 
     /// Closes the file; a checkpoint moves the log into it.
@@ -272,22 +271,34 @@ struct SqliteBatch {
 }
 
 impl SqliteBatch {
-    /// What comes before the batch's next statements.
-    fn text(&mut self) -> Text {
-        let mut text = Text::default();
-        if !std::mem::replace(&mut self.begun, true) {
-            text.add("BEGIN IMMEDIATE");
-        }
-        text
+    /// Has `work` done in the batch's transaction, begun with its first piece.
+    async fn run<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let begins = !std::mem::replace(&mut self.begun, true);
+        let piece = move |connection: &mut rusqlite::Connection| {
+            if begins {
+                execute(connection, "BEGIN IMMEDIATE")?;
+            }
+            work(connection)
+        };
+        self.writing.run(piece).await
     }
 
     async fn write_and_commit(&mut self, changes: &Changes, batch: Committed) -> Result<(), StoreError> {
-        let mut text = self.text();
-        write::add(&mut text, changes, Some(batch))?;
-        text.add("COMMIT");
-        text.query().execute(&mut *self.writing).await.map_err(store_error)?;
-        Ok(())
+        let rows = write::rows(changes, Some(batch))?;
+        self.run(move |connection| {
+            write::write(connection, &rows)?;
+            execute(connection, "COMMIT")
+        })
+        .await
     }
+}
+
+/// A statement that is said again and again.
+fn execute(connection: &rusqlite::Connection, statement: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute([]).map(drop)
 }
 
 #[async_trait]
@@ -310,26 +321,25 @@ impl Batch for SqliteBatch {
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
-        let text = self.text();
-        load::load(&mut self.writing, text, wanted).await
+        let question = Question::for_all(wanted)?;
+        let found = self.run(move |connection| question.map_or(Ok(Vec::new()), |asked| asked.ask(connection))).await?;
+        load::sort(&found)
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        let mut text = self.text();
-        write::add(&mut text, changes, None)?;
-        text.query().execute(&mut *self.writing).await.map_err(store_error)?;
-        Ok(())
+        let rows = write::rows(changes, None)?;
+        self.run(move |connection| write::write(connection, &rows)).await
     }
 
     async fn roll_back(mut self: Box<Self>) {
-        if self.begun
-            && let Err(error) = sqlx::query("ROLLBACK").execute(&mut *self.writing).await
-            && !has_ended(&error)
-        {
-            tracing::debug!(%error, "a batch could not be rolled back in order");
-            return;
+        // SQLite has ended the transaction by itself where the disk was full.
+        let undo = |connection: &mut rusqlite::Connection| {
+            if connection.is_autocommit() { Ok(()) } else { execute(connection, "ROLLBACK") }
+        };
+        match self.writing.run(undo).await {
+            Ok(()) => self.writing.hand_back(),
+            Err(error) => tracing::debug!(%error, "a batch could not be rolled back in order"),
         }
-        self.writing.hand_back();
     }
 
     async fn commit(
@@ -349,7 +359,7 @@ impl Batch for SqliteBatch {
 /// Sorts what sqlx reports into what the engine can act on. The texts name tables and columns, never values.
 fn store_error(error: sqlx::Error) -> StoreError {
     match error {
-        sqlx::Error::Database(error) if is_refusal(error.code().as_deref()) => {
+        sqlx::Error::Database(error) if code_of(&*error).is_some_and(is_refusal) => {
             StoreError::Conflict(error.message().to_owned())
         }
         sqlx::Error::Decode(error) => StoreError::Corrupt(error.to_string()),
@@ -372,15 +382,13 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// SQLite has rolled the transaction back by itself: a constraint refused what was written.
-fn has_ended(rolled_back: &sqlx::Error) -> bool {
-    rolled_back.as_database_error().is_some_and(|error| error.message().contains("no transaction is active"))
+/// SQLITE_CONSTRAINT, SQLITE_TOOBIG and SQLITE_MISMATCH, and their extended codes: the statement is at fault.
+fn is_refusal(code: i32) -> bool {
+    matches!(code & 0xff, 18..=20)
 }
 
-/// SQLITE_CONSTRAINT, SQLITE_TOOBIG and SQLITE_MISMATCH, and their extended codes: the statement is at fault.
-fn is_refusal(code: Option<&str>) -> bool {
-    let primary = code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
-    matches!(primary, Some(18..=20))
+fn code_of(error: &dyn DatabaseError) -> Option<i32> {
+    error.code()?.parse().ok()
 }
 
 #[cfg(test)]

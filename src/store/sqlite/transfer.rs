@@ -1,15 +1,14 @@
 //! Copying on SQLite: a snapshot is a read transaction on a reader, an intake the writer's one `BEGIN IMMEDIATE`.
 
-use std::ops::DerefMut;
+use std::ops::{Deref, DerefMut};
 
 use async_trait::async_trait;
 use futures_util::stream::{BoxStream, StreamExt};
 use futures_util::{future, stream};
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{query, query_as, query_scalar};
+use sqlx::{ConnectOptions, Connection, query, query_as, query_scalar};
 
 use super::rows::decision_row;
-use super::text::Text;
 use super::writer::Writing;
 use super::{SqliteStore, audit, load, store_error};
 use crate::decide::{Loaded, Wanted};
@@ -137,10 +136,31 @@ impl Transfer for SqliteStore {
     }
 
     async fn intake(&self) -> Result<Box<dyn Intake>, StoreError> {
-        let mut connection = self.writer.take().await?;
-        query(INTAKE_CACHE).execute(&mut *connection).await.map_err(store_error)?;
-        query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(store_error)?;
-        Ok(Box::new(Moment { connection }))
+        let writing = self.writer.take().await?;
+        let mut connection = self.intake.connect().await.map_err(store_error)?;
+        query(INTAKE_CACHE).execute(&mut connection).await.map_err(store_error)?;
+        query("BEGIN IMMEDIATE").execute(&mut connection).await.map_err(store_error)?;
+        Ok(Box::new(Moment { connection: Filling { connection, writing } }))
+    }
+}
+
+/// A connection of the intake's own, while nobody else writes: what it writes is told and proved by statements of one kind.
+struct Filling {
+    connection: SqliteConnection,
+    writing: Writing,
+}
+
+impl Deref for Filling {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Filling {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
     }
 }
 
@@ -186,7 +206,7 @@ impl<C: DerefMut<Target = SqliteConnection> + Send> Snapshot for Moment<C> {
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
-        load::load(&mut self.connection, Text::default(), wanted).await
+        load::load(&mut self.connection, wanted).await
     }
 
     async fn audit(&mut self) -> Result<Vec<AuditCheck>, StoreError> {
@@ -200,7 +220,7 @@ impl<C: DerefMut<Target = SqliteConnection> + Send> Snapshot for Moment<C> {
 }
 
 #[async_trait]
-impl Intake for Moment<Writing> {
+impl Intake for Moment<Filling> {
     async fn write(&mut self, table: &'static Table, rows: &str) -> Result<(), StoreError> {
         query(of(table)?.write).bind(rows).execute(&mut *self.connection).await.map_err(store_error)?;
         Ok(())
@@ -211,9 +231,10 @@ impl Intake for Moment<Writing> {
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        let Self { mut connection } = *self;
-        query("COMMIT").execute(&mut *connection).await.map_err(store_error)?;
-        connection.hand_back_committed().reached().await
+        let Filling { mut connection, writing } = self.connection;
+        query("COMMIT").execute(&mut connection).await.map_err(store_error)?;
+        connection.close().await.map_err(store_error)?;
+        writing.hand_back_committed().reached().await
     }
 }
 

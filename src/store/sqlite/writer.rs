@@ -2,45 +2,38 @@
 //!
 //! A commit there has not reached the disk yet: that is the log's concern ([`Log`]), beside whoever has the connection next.
 //!
-//! A batch begins its transaction in the same text of statements that loads and ends it in the one that writes, so sqlx
-//! knows of none. Whoever has taken the connection hands it back in order; one that is dropped instead, with a
-//! transaction that may be open, is closed, which rolls back, and whoever comes next opens another.
+//! A batch begins its transaction with the piece of work that loads and ends it with the one that writes. Whoever has taken
+//! the connection hands it back in order; one that is dropped instead, with a transaction that may be open, is closed,
+//! which rolls back, and whoever comes next opens another.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 use std::sync::Arc;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::connection::{Connection, Settings};
 use super::log::Log;
-use super::{store_error, write};
 use crate::store::{Durability, StoreError};
 
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
-    options: SqliteConnectOptions,
+    settings: Settings,
     slot: Arc<Mutex<Slot>>,
     log: Log,
 }
 
 #[derive(Debug)]
 enum Slot {
-    Idle(SqliteConnection),
+    Idle(Connection),
     /// It was not handed back.
     Gone,
     Closed,
 }
 
 impl Writer {
-    /// Begins with the connection `first`, which has these options too.
-    pub(super) async fn new(
-        options: SqliteConnectOptions,
-        first: SqliteConnection,
-        log: Log,
-    ) -> Result<Self, StoreError> {
-        let first = prepared(first).await?;
-        Ok(Self { options, slot: Arc::new(Mutex::new(Slot::Idle(first))), log })
+    pub(super) async fn open(settings: Settings, log: Log) -> Result<Self, StoreError> {
+        let first = Connection::open(settings.clone()).await?;
+        Ok(Self { settings, slot: Arc::new(Mutex::new(Slot::Idle(first))), log })
     }
 
     /// Waits until nobody else has the connection.
@@ -56,7 +49,7 @@ impl Writer {
         let connection = match std::mem::replace(&mut *slot, Slot::Gone) {
             Slot::Idle(connection) => connection,
             Slot::Gone => {
-                let connection = prepared(self.options.connect().await.map_err(store_error)?).await?;
+                let connection = Connection::open(self.settings.clone()).await?;
                 self.log.reopen().await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
                 connection
             }
@@ -70,23 +63,15 @@ impl Writer {
 
     pub(super) async fn close(&self) {
         let mut slot = self.slot.lock().await;
-        if let Slot::Idle(connection) = std::mem::replace(&mut *slot, Slot::Closed)
-            && let Err(error) = connection.close().await
-        {
-            tracing::debug!(%error, "the writer's connection was not closed in order");
+        if let Slot::Idle(connection) = std::mem::replace(&mut *slot, Slot::Closed) {
+            connection.close().await;
         }
     }
 }
 
-/// One that batches can be written on.
-async fn prepared(mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {
-    connection.execute(sqlx::raw_sql(AssertSqlSafe(write::VIEW.as_str()))).await.map_err(store_error)?;
-    Ok(connection)
-}
-
 /// The connection, and with it the right to write.
 pub(super) struct Writing {
-    connection: SqliteConnection,
+    connection: Connection,
     slot: OwnedMutexGuard<Slot>,
     log: Log,
     turn: u64,
@@ -111,15 +96,9 @@ impl Writing {
 }
 
 impl Deref for Writing {
-    type Target = SqliteConnection;
+    type Target = Connection;
 
-    fn deref(&self) -> &SqliteConnection {
+    fn deref(&self) -> &Connection {
         &self.connection
-    }
-}
-
-impl DerefMut for Writing {
-    fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
     }
 }

@@ -1,4 +1,3 @@
-use sqlx::Executor;
 use tempfile::TempDir;
 
 use super::super::plans::steps;
@@ -84,9 +83,9 @@ async fn a_write_probe_commits_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_write_lock_that_nobody_lets_go_of_is_no_store_that_takes_writes() {
     let (_directory, store) = fresh_store().await;
-    let mut holder = store.writer.take().await.unwrap();
-    holder.execute("BEGIN IMMEDIATE").await.unwrap();
+    let holder = store.writer.take().await.unwrap();
+    holder.run(|connection| connection.execute_batch("BEGIN IMMEDIATE")).await.unwrap();
     assert!(store.takes_writes().await.is_err());
-    holder.execute("ROLLBACK").await.unwrap();
+    holder.run(|connection| connection.execute_batch("ROLLBACK")).await.unwrap();
     store.takes_writes().await.unwrap();
 }

@@ -1,0 +1,106 @@
+//! A connection with a thread of its own, for all that writes.
+//!
+//! SQLite's calls block, so each piece of work is sent to that thread, and its answer waited for. A piece is many statements,
+//! one after the other: what goes there and back is what a lone caller waits for.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::OpenFlags;
+use tokio::sync::oneshot;
+
+use crate::store::StoreError;
+
+/// How a connection is opened. The file is there.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub file: PathBuf,
+    /// How long a statement waits for another process that holds the file.
+    pub busy_timeout: Duration,
+    /// Statements that are said once.
+    pub pragmas: String,
+}
+
+/// More than there are kinds of statements, and compositions of what is loaded that come again and again.
+const STATEMENTS_KEPT: usize = 128;
+
+type Work = Box<dyn FnOnce(&mut rusqlite::Connection) + Send>;
+
+/// Dropped, it ends with the piece of work that it is at, and what was not committed is undone.
+#[derive(Debug)]
+pub(super) struct Connection {
+    thread: mpsc::Sender<Work>,
+    closed: oneshot::Receiver<()>,
+}
+
+impl Connection {
+    pub(super) async fn open(settings: Settings) -> Result<Self, StoreError> {
+        let (thread, work) = mpsc::channel::<Work>();
+        let (opened, opening) = oneshot::channel();
+        let (closing, closed) = oneshot::channel();
+        let spawned = thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || {
+            let answer = match open_here(&settings) {
+                Ok(mut connection) => {
+                    // Whoever waits for it may have gone.
+                    _ = opened.send(Ok(()));
+                    work.into_iter().for_each(|piece| piece(&mut connection));
+                    connection.close().map_err(|(_, error)| error)
+                }
+                Err(error) => {
+                    _ = opened.send(Err(error));
+                    Ok(())
+                }
+            };
+            if let Err(error) = answer {
+                tracing::debug!(%error, "the writer's connection was not closed in order");
+            }
+            _ = closing.send(());
+        });
+        spawned.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        opening.await.map_err(|_| broke_off())?.map_err(store_error)?;
+        Ok(Self { thread, closed })
+    }
+
+    /// Waits for what `work` answers. Who does not wait that long has it done nevertheless.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let piece = move |connection: &mut rusqlite::Connection| _ = answer.send(work(connection));
+        self.thread.send(Box::new(piece)).map_err(|_| broke_off())?;
+        answered.await.map_err(|_| broke_off())?.map_err(store_error)
+    }
+
+    pub(super) async fn close(self) {
+        drop(self.thread);
+        // An error says that the thread has ended without a word.
+        _ = self.closed.await;
+    }
+}
+
+fn open_here(settings: &Settings) -> rusqlite::Result<rusqlite::Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(Path::new(&settings.file), flags)?;
+    connection.busy_timeout(settings.busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.execute_batch(&settings.pragmas)?;
+    Ok(connection)
+}
+
+fn broke_off() -> StoreError {
+    StoreError::Unavailable("the thread that writes broke off".to_owned())
+}
+
+/// The texts name tables and columns, never values.
+fn store_error(error: rusqlite::Error) -> StoreError {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, message) if super::is_refusal(failure.extended_code) => {
+            StoreError::Conflict(message.unwrap_or_else(|| failure.to_string()))
+        }
+        rusqlite::Error::FromSqlConversionFailure(_, _, error) => StoreError::Corrupt(error.to_string()),
+        error => StoreError::Unavailable(error.to_string()),
+    }
+}
