@@ -29,7 +29,7 @@ const MAY_EXCEPT: [&str; 2] = ["src/clock.rs", "src/telemetry.rs"];
 fn the_core_knows_no_runtime_no_database_and_no_network() {
     offend_nothing(code_lines().filter(|line| {
         PURE.iter().any(|pure| line.path.starts_with(pure))
-            && ["tokio", "sqlx", "actix", "reqwest", "async "].iter().any(|word| line.code.contains(word))
+            && ["tokio", "sqlx", "rusqlite", "actix", "reqwest", "async "].iter().any(|word| line.code.contains(word))
     }));
 }
 

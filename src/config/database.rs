@@ -96,6 +96,10 @@ fn address(text: &str) -> Result<DatabaseUrl, String> {
     if kind == DatabaseKind::Sqlite && is_in_memory(text) {
         return Err("it is a database in memory, which is lost at exit; name a file, as sqlite://vna-partner.db".into());
     }
+    if kind == DatabaseKind::Sqlite && !parameters_of(text).all(|one| ["", "mode=rw", "mode=rwc"].contains(&one)) {
+        // Whoever opens the file otherwise than the others would lock it otherwise, too.
+        return Err("a file of SQLite's takes no parameter but mode=rw or mode=rwc".into());
+    }
     Ok(DatabaseUrl { url: text.into(), kind })
 }
 
@@ -124,8 +128,12 @@ fn may_hold_password(text: &str) -> bool {
 
 /// By the two ways that SQLite has of saying so.
 fn is_in_memory(text: &str) -> bool {
-    let (address, parameters) = text.split_once('?').unwrap_or((text, ""));
-    address.ends_with(":memory:") || parameters.split('&').any(|one| one == "mode=memory")
+    let address = text.split_once('?').map_or(text, |(address, _)| address);
+    address.ends_with(":memory:") || parameters_of(text).any(|one| one == "mode=memory")
+}
+
+fn parameters_of(address: &str) -> impl Iterator<Item = &str> {
+    address.split_once('?').map_or("", |(_, parameters)| parameters).split('&')
 }
 
 fn kind_of(text: &str) -> Option<DatabaseKind> {

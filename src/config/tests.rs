@@ -318,6 +318,14 @@ fn a_database_that_is_lost_at_exit_is_refused() {
 }
 
 #[test]
+fn a_file_that_would_not_be_opened_as_the_server_opens_it_is_refused() {
+    for parameters in ["mode=ro", "vfs=unix-dotfile", "mode=rw&immutable=1"] {
+        let url = format!("sqlite://a.db?{parameters}");
+        refused(from_variables(&[("DATABASE_URL", &url)]), "DATABASE_URL: a file of SQLite's takes no parameter but");
+    }
+}
+
+#[test]
 fn nothing_prints_a_secret() {
     let secrets = [
         ("VNA_SIGNING_KEYS", "s3cret-of-leap-0001"),

@@ -43,7 +43,7 @@ impl From<AccountRecord> for Columns {
 }
 
 /// A record in its place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FiledRecord {
     pub account: AccountId,
     pub record: AccountRecord,

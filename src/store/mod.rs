@@ -137,7 +137,7 @@ pub trait Batch: Send {
     /// Loads everything `wanted` names, and says of the rest that it does not exist.
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError>;
 
-    /// Writes in a handful of bulk statements, whatever the number of changes: for who writes several times.
+    /// Writes in one go, whatever the number of changes: for who writes several times.
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError>;
 
     /// Ends the transaction without a trace, and has let go of its locks when this returns. One that is dropped is rolled

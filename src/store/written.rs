@@ -1,7 +1,6 @@
 //! What a store is told to write, the same for every store.
 
 use rust_decimal::Decimal;
-use serde::Serialize;
 
 use crate::decide::Changes;
 use crate::domain::person::SenderKey;
@@ -31,7 +30,6 @@ impl<'a> Written<'a> {
 }
 
 /// What the row of an authorization holds; the rest of it is told by its credit.
-#[derive(Serialize)]
 pub(super) struct AuthorizationRow<'a> {
     pub id: TrackingId,
     pub account: Option<&'a AccountId>,
@@ -72,7 +70,6 @@ impl<'a> AuthorizationRow<'a> {
 }
 
 /// A batch that commits.
-#[derive(Serialize)]
 pub(super) struct Committed {
     pub id: TrackingId,
     pub at: Timestamp,

@@ -1,4 +1,4 @@
-//! A connection with a thread of its own, for all that writes.
+//! A connection with a thread of its own, for the batches and what is written beside them.
 //!
 //! SQLite's calls block, so each piece of work is sent to that thread, and its answer waited for. A piece is many statements,
 //! one after the other: what goes there and back is what a lone caller waits for.
@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::OpenFlags;
 use tokio::sync::oneshot;
 
+use super::is_refusal;
 use crate::store::StoreError;
 
 /// How a connection is opened. The file is there.
@@ -28,12 +29,14 @@ const STATEMENTS_KEPT: usize = 128;
 
 type Work = Box<dyn FnOnce(&mut rusqlite::Connection) + Send>;
 
-/// Dropped, it ends with the piece of work that it is at, and what was not committed is undone.
 #[derive(Debug)]
 pub(super) struct Connection {
     thread: mpsc::Sender<Work>,
-    closed: oneshot::Receiver<()>,
+    closed: Closed,
 }
+
+/// Comes, as a word or as an error, once a connection is closed.
+pub(super) type Closed = oneshot::Receiver<()>;
 
 impl Connection {
     pub(super) async fn open(settings: Settings) -> Result<Self, StoreError> {
@@ -59,25 +62,24 @@ impl Connection {
             _ = closing.send(());
         });
         spawned.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        opening.await.map_err(|_| broke_off())?.map_err(store_error)?;
+        opening.await.map_err(|_| broke_off())??;
         Ok(Self { thread, closed })
     }
 
     /// Waits for what `work` answers. Who does not wait that long has it done nevertheless.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let piece = move |connection: &mut rusqlite::Connection| _ = answer.send(work(connection));
         self.thread.send(Box::new(piece)).map_err(|_| broke_off())?;
-        answered.await.map_err(|_| broke_off())?.map_err(store_error)
+        answered.await.map_err(|_| broke_off())?
     }
 
-    pub(super) async fn close(self) {
-        drop(self.thread);
-        // An error says that the thread has ended without a word.
-        _ = self.closed.await;
+    /// It is closed after the pieces of work that it has, and what they have not committed is undone.
+    pub(super) fn close(self) -> Closed {
+        self.closed
     }
 }
 
@@ -90,17 +92,25 @@ fn open_here(settings: &Settings) -> rusqlite::Result<rusqlite::Connection> {
     Ok(connection)
 }
 
-fn broke_off() -> StoreError {
+pub(super) fn broke_off() -> StoreError {
     StoreError::Unavailable("the thread that writes broke off".to_owned())
 }
 
 /// The texts name tables and columns, never values.
-fn store_error(error: rusqlite::Error) -> StoreError {
-    match error {
-        rusqlite::Error::SqliteFailure(failure, message) if super::is_refusal(failure.extended_code) => {
-            StoreError::Conflict(message.unwrap_or_else(|| failure.to_string()))
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error::{
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, SqliteFailure, Utf8Error,
+        };
+        match error {
+            SqliteFailure(failure, message) if is_refusal(failure.extended_code) => {
+                Self::Conflict(message.unwrap_or_else(|| failure.to_string()))
+            }
+            FromSqlConversionFailure(column, ..)
+            | IntegralValueOutOfRange(column, _)
+            | InvalidColumnType(column, ..)
+            | Utf8Error(column, _) => Self::Corrupt(format!("column {column} of a row cannot be read")),
+            error => Self::Unavailable(error.to_string()),
         }
-        rusqlite::Error::FromSqlConversionFailure(_, _, error) => StoreError::Corrupt(error.to_string()),
-        error => StoreError::Unavailable(error.to_string()),
     }
 }

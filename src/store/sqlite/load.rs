@@ -1,5 +1,4 @@
-//! All that a batch wants, in one statement that returns one row: a column for each kind of rows. A row of its own for
-//! each would wake whoever waits for them as often.
+//! All that a batch wants, in one statement that returns one row: a column for each kind of rows.
 
 use std::sync::Arc;
 

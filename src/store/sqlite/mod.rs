@@ -1,7 +1,7 @@
 //! SQLite: one writer connection, `BEGIN IMMEDIATE`, write-ahead log, which is synced before anybody hears of what was
 //! written to it ([`log`]), and moved into the file beside the batches ([`checkpoints`]).
 //!
-//! Every message to the thread that writes ([`connection`]) costs a hop, so a batch is two of them: one begins the
+//! Every message to the thread that writes ([`connection`]) is waited for, so a batch is two of them: one begins the
 //! transaction and loads all that is wanted ([`load`]), the other writes all that changed ([`write`]) and commits. Rows are
 //! read as JSON in the shape of the domain's structs, and written value by value.
 
@@ -124,6 +124,7 @@ impl SqliteStore {
     ) -> Result<Self, StoreError> {
         let probe = Probe::new(options.clone());
         let intake = options.clone().pragma("wal_autocheckpoint", LOG_OF_A_COMMAND.to_string());
+        let intake = intake.pragma("temp_store", "memory");
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true))
@@ -135,7 +136,7 @@ impl SqliteStore {
     /// Writes beside the batches, durably; what `work` answers.
     async fn write_aside<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let writing = self.writer.take().await?;
         let answer = writing.run(|connection| work(connection)).await?;
@@ -162,7 +163,7 @@ fn for_writing(options: &SqliteConnectOptions, synchronous: &str, log: u32) -> S
     Settings {
         file: options.get_filename().to_owned(),
         busy_timeout: BUSY_TIMEOUT,
-        // What undoes a failed statement would else be a file of its own.
+        // What undoes a failed statement would else be a file of its own. The first of these opens the log, too.
         pragmas: format!(
             "PRAGMA foreign_keys = ON; PRAGMA synchronous = {synchronous}; PRAGMA cache_size = {WRITER_CACHE};
              PRAGMA wal_autocheckpoint = {log}; PRAGMA temp_store = memory"
@@ -198,7 +199,11 @@ impl Store for SqliteStore {
     async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError> {
         let ask = "INSERT INTO batches (id, committed_at) VALUES (?, -?)
                    ON CONFLICT (id) DO UPDATE SET committed_at = committed_at RETURNING committed_at >= 0";
-        self.write_aside(move |connection| connection.query_row(ask, (batch.to_string(), at.0), |row| row.get(0))).await
+        // To the statement's end, where it is committed.
+        let asked = move |connection: &rusqlite::Connection| {
+            Ok(connection.query_one(ask, (batch.to_string(), at.0), |row| row.get(0))?)
+        };
+        self.write_aside(asked).await
     }
 
     async fn overdue_accounts(
@@ -223,7 +228,7 @@ impl Store for SqliteStore {
     async fn remember_swept(&self, swept: Timestamp) -> Result<(), StoreError> {
         let remember =
             "INSERT INTO marks (name, at) VALUES ('swept', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at";
-        self.write_aside(move |connection| connection.execute(remember, [swept.0])).await?;
+        self.write_aside(move |connection| Ok(connection.execute(remember, [swept.0])?)).await?;
         Ok(())
     }
 
@@ -237,7 +242,7 @@ impl Store for SqliteStore {
     async fn remember_rules(&self, version: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
         let remember = "INSERT INTO rule_sets (version, text, first_seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
         let (version, text) = (version.to_owned(), text.to_owned());
-        self.write_aside(move |connection| connection.execute(remember, (version, text, at.0))).await?;
+        self.write_aside(move |connection| Ok(connection.execute(remember, (version, text, at.0))?)).await?;
         Ok(())
     }
 
@@ -274,12 +279,16 @@ impl SqliteBatch {
     /// Has `work` done in the batch's transaction, begun with its first piece.
     async fn run<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let begins = !std::mem::replace(&mut self.begun, true);
         let piece = move |connection: &mut rusqlite::Connection| {
             if begins {
                 execute(connection, "BEGIN IMMEDIATE")?;
+            }
+            // SQLite ends a transaction by itself where the disk is full: each row would be committed alone then.
+            if connection.is_autocommit() {
+                return Err(StoreError::Unavailable("the batch has lost its transaction".to_owned()));
             }
             work(connection)
         };
@@ -297,8 +306,9 @@ impl SqliteBatch {
 }
 
 /// A statement that is said again and again.
-fn execute(connection: &rusqlite::Connection, statement: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(statement)?.execute([]).map(drop)
+fn execute(connection: &rusqlite::Connection, statement: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(statement)?.execute([])?;
+    Ok(())
 }
 
 #[async_trait]
@@ -322,7 +332,10 @@ impl Batch for SqliteBatch {
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
         let question = Question::for_all(wanted)?;
-        let found = self.run(move |connection| question.map_or(Ok(Vec::new()), |asked| asked.ask(connection))).await?;
+        let ask = move |connection: &rusqlite::Connection| {
+            question.map_or(Ok(Vec::new()), |question| Ok(question.ask(connection)?))
+        };
+        let found = self.run(ask).await?;
         load::sort(&found)
     }
 
@@ -332,7 +345,6 @@ impl Batch for SqliteBatch {
     }
 
     async fn roll_back(mut self: Box<Self>) {
-        // SQLite has ended the transaction by itself where the disk was full.
         let undo = |connection: &mut rusqlite::Connection| {
             if connection.is_autocommit() { Ok(()) } else { execute(connection, "ROLLBACK") }
         };

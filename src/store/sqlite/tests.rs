@@ -1,3 +1,4 @@
+use futures_util::FutureExt;
 use tempfile::TempDir;
 
 use super::*;
@@ -40,11 +41,38 @@ async fn a_new_file_and_its_companions_are_their_owners_alone_and_an_old_one_kee
 }
 
 #[tokio::test]
+async fn whoever_comes_after_a_commit_that_nobody_waited_for_sees_all_of_it() {
+    let (store, _directory) = store().await;
+    for sender in ["A", "B", "C", "D", "E"] {
+        let subject = SubjectKey::new(SubjectKind::Sender, sender);
+        let commit = store.begin().await.unwrap();
+        drop(commit.commit(&changes_of(&subject), fresh_id(), Timestamp(1)).now_or_never());
+        let mut next = store.begin().await.unwrap();
+        assert_eq!(next.load(&wanted(&subject)).await.unwrap().subjects.len(), 1);
+        next.roll_back().await;
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_has_lost_its_transaction_writes_nothing() {
+    let (store, _directory) = store().await;
+    let subject = SubjectKey::new(SubjectKind::Sender, "A");
+    let mut batch = SqliteBatch { writing: store.writer.take().await.unwrap(), begun: false };
+    batch.load(&wanted(&subject)).await.unwrap();
+    // As SQLite itself does where the disk is full.
+    batch.writing.run(|connection| execute(connection, "ROLLBACK")).await.unwrap();
+    let id = fresh_id();
+    let refused = Box::new(batch).commit(&changes_of(&subject), id, Timestamp(1)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(!store.was_committed(id, Timestamp(2)).await.unwrap());
+    assert!(store.begin().await.unwrap().load(&wanted(&subject)).await.unwrap().subjects.is_empty());
+}
+
+#[tokio::test]
 async fn a_batch_that_is_dropped_half_way_leaves_no_transaction_and_no_row_behind() {
     let (store, _directory) = store().await;
     let subject = SubjectKey::new(SubjectKind::Sender, "A");
-    let changes =
-        || Changes { subjects: [(subject.clone(), Subject::new(subject.clone()))].into(), ..Changes::default() };
+    let changes = || changes_of(&subject);
     let mut half_way = store.begin().await.unwrap();
     half_way.write(&changes()).await.unwrap();
     drop(half_way);
@@ -99,6 +127,10 @@ async fn nothing_is_written_once_the_store_is_closed() {
     let (store, _directory) = store().await;
     store.close().await;
     assert!(matches!(store.begin().await, Err(StoreError::Unavailable(_))));
+}
+
+fn changes_of(subject: &SubjectKey) -> Changes {
+    Changes { subjects: [(subject.clone(), Subject::new(subject.clone()))].into(), ..Changes::default() }
 }
 
 fn wanted(subject: &SubjectKey) -> Wanted {

@@ -78,7 +78,6 @@ impl Record for Values {
 }
 
 const PARTS: &[Part] = &[
-    Part { sql: "INSERT INTO batches VALUES (?1, ?2)", rows: |written, values| values.add(&written.batch) },
     Part {
         sql: "INSERT INTO persons VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET documents = excluded.documents",
         rows: |written, values| values.add(written.changes.persons.values()),
@@ -173,6 +172,8 @@ const PARTS: &[Part] = &[
                   at = excluded.at",
         rows: |written, values| values.add(written.changes.idempotency.values()),
     },
+    // The last one: whoever finds it finds all the others, too.
+    Part { sql: "INSERT INTO batches VALUES (?1, ?2)", rows: |written, values| values.add(&written.batch) },
 ];
 
 /// Everything that is to be written, and under which batch.
@@ -191,10 +192,14 @@ pub(super) fn rows(changes: &Changes, batch: Option<Committed>) -> Result<Vec<Ro
 }
 
 /// Writes it, in the transaction that is open.
-pub(super) fn write(connection: &rusqlite::Connection, rows: &[Rows]) -> rusqlite::Result<()> {
+pub(super) fn write(connection: &rusqlite::Connection, rows: &[Rows]) -> Result<(), StoreError> {
     for Rows { sql, columns, values } in rows {
         let mut statement = connection.prepare_cached(sql)?;
         let parameters = statement.parameter_count();
+        if parameters > *columns {
+            // The rest would be bound to what the row before has left.
+            return Err(StoreError::Corrupt(format!("{columns} values for {parameters} parameters: {sql}")));
+        }
         for row in values.chunks_exact(*columns) {
             for (place, value) in (1..=parameters).zip(row) {
                 statement.raw_bind_parameter(place, value)?;

@@ -4,14 +4,13 @@
 //!
 //! A batch begins its transaction with the piece of work that loads and ends it with the one that writes. Whoever has taken
 //! the connection hands it back in order; one that is dropped instead, with a transaction that may be open, is closed,
-//! which rolls back, and whoever comes next opens another.
+//! which rolls back, and whoever comes next waits for that and opens another.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::connection::{Connection, Settings};
+use super::connection::{Closed, Connection, Settings, broke_off};
 use super::log::Log;
 use crate::store::{Durability, StoreError};
 
@@ -25,9 +24,21 @@ pub(super) struct Writer {
 #[derive(Debug)]
 enum Slot {
     Idle(Connection),
-    /// It was not handed back.
+    /// It was not handed back, and may still be at what it was told to do.
+    Ending(Closed),
+    /// There is none.
     Gone,
     Closed,
+}
+
+impl Slot {
+    /// Waits until a connection that was not handed back is closed: whoever comes next writes after it.
+    async fn settle(&mut self) {
+        if let Self::Ending(closed) = self {
+            _ = closed.await;
+            *self = Self::Gone;
+        }
+    }
 }
 
 impl Writer {
@@ -46,9 +57,10 @@ impl Writer {
     /// The same for who only keeps others from writing.
     pub(super) async fn take_to_commit_nothing(&self) -> Result<Writing, StoreError> {
         let mut slot = self.slot.clone().lock_owned().await;
+        slot.settle().await;
         let connection = match std::mem::replace(&mut *slot, Slot::Gone) {
             Slot::Idle(connection) => connection,
-            Slot::Gone => {
+            Slot::Gone | Slot::Ending(_) => {
                 let connection = Connection::open(self.settings.clone()).await?;
                 self.log.reopen().await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
                 connection
@@ -58,29 +70,41 @@ impl Writer {
                 return Err(StoreError::Unavailable("the store was closed".to_owned()));
             }
         };
-        Ok(Writing { connection, slot, log: self.log.clone(), turn: 0 })
+        Ok(Writing { connection: Some(connection), slot, log: self.log.clone(), turn: 0 })
     }
 
     pub(super) async fn close(&self) {
         let mut slot = self.slot.lock().await;
+        slot.settle().await;
         if let Slot::Idle(connection) = std::mem::replace(&mut *slot, Slot::Closed) {
-            connection.close().await;
+            _ = connection.close().await;
         }
     }
 }
 
 /// The connection, and with it the right to write.
 pub(super) struct Writing {
-    connection: Connection,
+    /// Until it is handed back.
+    connection: Option<Connection>,
     slot: OwnedMutexGuard<Slot>,
     log: Log,
     turn: u64,
 }
 
 impl Writing {
+    /// See [`Connection::run`].
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.connection.as_ref().ok_or_else(broke_off)?.run(work).await
+    }
+
     /// Where nothing was committed.
     pub(super) fn hand_back(mut self) {
-        *self.slot = Slot::Idle(self.connection);
+        if let Some(connection) = self.connection.take() {
+            *self.slot = Slot::Idle(connection);
+        }
         self.log.end_turn(self.turn);
     }
 
@@ -95,10 +119,10 @@ impl Writing {
     }
 }
 
-impl Deref for Writing {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.connection
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            *self.slot = Slot::Ending(connection.close());
+        }
     }
 }
