@@ -3,7 +3,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::fresh_id;
-use crate::domain::{Subject, SubjectKind};
+use crate::domain::{Currency, Event, SeriesKey, Subject, SubjectKind};
 use crate::store::Reads;
 
 async fn store() -> (SqliteStore, TempDir) {
@@ -66,6 +66,25 @@ async fn a_batch_that_has_lost_its_transaction_writes_nothing() {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert!(!store.was_committed(id, Timestamp(2)).await.unwrap());
     assert!(store.begin().await.unwrap().load(&wanted(&subject)).await.unwrap().subjects.is_empty());
+}
+
+#[tokio::test]
+async fn a_change_of_what_is_not_there_is_no_success() {
+    let (store, _directory) = store().await;
+    let series = SeriesKey { subject: SubjectKey::new(SubjectKind::Sender, "A"), currency: Currency::FIRST };
+    let event = Event {
+        series,
+        number: 1,
+        at: Timestamp(1),
+        amount: 100,
+        running: 100,
+        authorization: fresh_id(),
+        due_at: None,
+        released: None,
+    };
+    let changes = Changes { events: [(event.place(), event)].into(), ..Changes::default() };
+    let refused = store.begin().await.unwrap().commit(&changes, fresh_id(), Timestamp(1)).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
 }
 
 #[tokio::test]

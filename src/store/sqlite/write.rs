@@ -204,7 +204,9 @@ pub(super) fn write(connection: &rusqlite::Connection, rows: &[Rows]) -> Result<
             for (place, value) in (1..=parameters).zip(row) {
                 statement.raw_bind_parameter(place, value)?;
             }
-            statement.raw_execute()?;
+            if statement.raw_execute()? == 0 && !sql.ends_with("DO NOTHING") {
+                return Err(StoreError::Corrupt(format!("a row that was read before is not there: {sql}")));
+            }
         }
     }
     Ok(())
