@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::cells::Where;
+
 /// Measures `vna-partner serve` against one transaction per request.
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Arguments {
@@ -95,6 +97,17 @@ impl Arguments {
     /// How long each run lasts.
     pub fn duration(&self) -> Duration {
         Duration::from_secs_f64(self.seconds.unwrap_or(if self.quick { 1.0 } else { 3.0 }))
+    }
+
+    /// The stores that are measured.
+    pub fn stores(&self) -> impl Iterator<Item = Where> {
+        let stores = [(Part::Postgres, Where::Postgres), (Part::Sqlite, Where::Sqlite)];
+        stores.into_iter().filter(|(part, _)| self.includes(*part)).map(|(_, place)| place)
+    }
+
+    /// The postmaster that what is done there costs something, too.
+    pub fn postmaster_of(&self, place: Where) -> Option<u32> {
+        (place == Where::Postgres).then_some(self.postmaster)
     }
 
     pub fn includes(&self, part: Part) -> bool {

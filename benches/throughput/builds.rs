@@ -1,14 +1,15 @@
 //! Builds of the product in turn, each on books of its own: what a change is worth, on a machine where one run is not
 //! another.
 
-use super::arguments::{Arguments, Part};
-use super::cells::{CONNECTIONS, Cell, Where, Who};
-use super::measure::Measure;
-use super::process::Parties;
+use std::path::Path;
+
+use super::arguments::Arguments;
+use super::bodies;
+use super::cells::{CONNECTIONS, Where, Who};
+use super::measure::in_turn;
 use super::report::{Findings, print};
 use super::sample::Results;
 use super::servers::{self, Server, THREE_RULES};
-use super::{bodies, postgres};
 
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let calls = bodies::authorizations(arguments.accounts);
@@ -17,10 +18,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         findings.notes.push(format!("{}: {}", Who::Build(build), program.display()));
     }
     let mut results = Results::default();
-    for (part, place) in [(Part::Postgres, Where::Postgres), (Part::Sqlite, Where::Sqlite)] {
-        if !arguments.includes(part) {
-            continue;
-        }
+    for place in arguments.stores() {
         let mut servers = Vec::new();
         for (build, program) in (0..).zip(&arguments.build) {
             servers.push((Who::Build(build), start(arguments, program, place, build).await?));
@@ -31,16 +29,10 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let mut warm_up = Results::default();
             let results = if round == 0 { &mut warm_up } else { &mut results };
             for connections in CONNECTIONS {
-                for turn in 0..servers.len() {
-                    // Whoever comes first in one round comes last in the next but one.
-                    let (who, server) = &servers[(turn + round) % servers.len()];
-                    let postmaster = (place == Where::Postgres).then_some(arguments.postmaster);
-                    let parties = Parties { server: Some(server.pid()), postmaster };
-                    let duration = arguments.duration();
-                    let measure = Measure { address: server.address, parties, connections, duration };
-                    let cell = |what| Cell { place, what, connections, who: *who };
-                    measure.authorize_and_credit(&calls, results, cell).await?;
-                }
+                // Whoever comes first in one round comes last in the next.
+                let (last, first) = servers.split_at(round % servers.len());
+                let in_order = first.iter().chain(last).map(|(who, server)| (*who, server));
+                in_turn(arguments, place, connections, in_order, &calls, arguments.duration(), results).await?;
             }
         }
         for (_, server) in servers {
@@ -51,13 +43,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn start(arguments: &Arguments, program: &std::path::Path, place: Where, build: u8) -> anyhow::Result<Server> {
+async fn start(arguments: &Arguments, program: &Path, place: Where, build: u8) -> anyhow::Result<Server> {
     let arguments = Arguments { program: program.canonicalize()?, ..arguments.clone() };
-    let name = format!("vna_build_{build}");
-    let database = match place {
-        Where::Postgres => postgres::create(&arguments, &name).await?,
-        _ => format!("sqlite://{}", arguments.folder.join(format!("{name}.db")).display()),
-    };
+    let database = servers::new_database(&arguments, place, &format!("build_{build}")).await?;
     servers::seed(&arguments, &database)?;
     Server::start(servers::product(&arguments, &database, THREE_RULES, &["serve"])?)
 }

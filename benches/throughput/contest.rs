@@ -6,9 +6,9 @@ use super::arguments::{Arguments, Part, Role};
 use super::cells::{CONNECTIONS, Cell, What, Where, Who};
 use super::edge::Edge;
 use super::load::{self, Supply};
-use super::measure::Measure;
+use super::measure::in_turn;
 use super::pgbench::{self, Pgbench};
-use super::process::{self, Parties};
+use super::process;
 use super::report::{Findings, print};
 use super::sample::Results;
 use super::servers::{self, Server};
@@ -29,7 +29,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         pgbench = Some(BestPgbench::find(arguments, &mut findings).await?);
     }
     if arguments.includes(Part::Sqlite) {
-        books.push(Contestants::on_sqlite(arguments)?);
+        books.push(Contestants::on_sqlite(arguments).await?);
     }
     let mut windows = Vec::new();
     if arguments.includes(Part::Windows) {
@@ -39,12 +39,12 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let mut results = Results::default();
     for both in &books {
-        both.round(&calls, Duration::from_secs(1), &mut Results::default()).await?;
+        both.round(arguments, &calls, Duration::from_secs(1), &mut Results::default()).await?;
     }
     for round in 1..=arguments.rounds() {
         eprintln!("round {round} of {}", arguments.rounds());
         for both in &books {
-            both.round(&calls, arguments.duration(), &mut results).await?;
+            both.round(arguments, &calls, arguments.duration(), &mut results).await?;
         }
         if let Some(best) = &mut pgbench {
             best.round(arguments, &mut results).await?;
@@ -82,11 +82,10 @@ async fn with_a_past(
 ) -> anyhow::Result<Vec<Windows>> {
     let mut all = Vec::new();
     for place in [Where::Postgres, Where::Sqlite] {
-        let database = match place {
-            Where::Postgres if arguments.postgres.is_empty() => continue,
-            Where::Postgres => postgres::create(arguments, "vna_windows").await?,
-            _ => format!("sqlite://{}", arguments.folder.join("windows.db").display()),
-        };
+        if place == Where::Postgres && arguments.postgres.is_empty() {
+            continue;
+        }
+        let database = servers::new_database(arguments, place, "windows").await?;
         let (windows, took) = Windows::start(arguments, place, &database, calls).await?;
         findings.notes.push(format!(
             "{place}: a history of {} events, half of them given back, filled in {took:.0?}",
@@ -104,15 +103,14 @@ struct Contestants {
     handler: Server,
     /// The product's.
     database: String,
-    postmaster: Option<u32>,
 }
 
 impl Contestants {
     async fn on_postgres(arguments: &Arguments, calls: &[Vec<u8>], findings: &mut Findings) -> anyhow::Result<Self> {
-        let database = postgres::create(arguments, "vna_bench").await?;
+        let database = servers::new_database(arguments, Where::Postgres, "bench").await?;
         servers::seed(arguments, &database)?;
         let product = Server::start(servers::product(arguments, &database, servers::THREE_RULES, &["serve"])?)?;
-        let of_handler = postgres::create(arguments, "vna_handler").await?;
+        let of_handler = servers::new_database(arguments, Where::Postgres, "handler").await?;
         let mut tried = Vec::new();
         for pool in POOLS {
             let handler = servers::baseline(Role::Postgres, &of_handler, pool, arguments.accounts)?;
@@ -128,27 +126,29 @@ impl Contestants {
             tried.iter().copied().max_by(|one, other| one.0.total_cmp(&other.0)).map_or(POOLS[0], |(_, pool)| pool);
         findings.notes.push(format!("The handler's pool: {}; {best} connections taken", listed(&tried)));
         let handler = servers::baseline(Role::Postgres, &of_handler, best, arguments.accounts)?;
-        Ok(Self { place: Where::Postgres, product, handler, database, postmaster: Some(arguments.postmaster) })
+        Ok(Self { place: Where::Postgres, product, handler, database })
     }
 
-    fn on_sqlite(arguments: &Arguments) -> anyhow::Result<Self> {
-        let at = |name: &str| format!("sqlite://{}", arguments.folder.join(name).display());
-        let database = at("product.db");
+    async fn on_sqlite(arguments: &Arguments) -> anyhow::Result<Self> {
+        let database = servers::new_database(arguments, Where::Sqlite, "product").await?;
         servers::seed(arguments, &database)?;
         let product = Server::start(servers::product(arguments, &database, servers::THREE_RULES, &["serve"])?)?;
-        let handler = servers::baseline(Role::Sqlite, &at("handler.db"), 1, arguments.accounts)?;
-        Ok(Self { place: Where::Sqlite, product, handler, database, postmaster: None })
+        let of_handler = servers::new_database(arguments, Where::Sqlite, "handler").await?;
+        let handler = servers::baseline(Role::Sqlite, &of_handler, 1, arguments.accounts)?;
+        Ok(Self { place: Where::Sqlite, product, handler, database })
     }
 
     /// Authorizes for a while, then credits what was authorized, each in turn.
-    async fn round(&self, calls: &[Vec<u8>], duration: Duration, results: &mut Results) -> anyhow::Result<()> {
+    async fn round(
+        &self,
+        arguments: &Arguments,
+        calls: &[Vec<u8>],
+        duration: Duration,
+        results: &mut Results,
+    ) -> anyhow::Result<()> {
         for connections in CONNECTIONS {
-            for (who, server) in [(Who::Server, &self.product), (Who::Handler, &self.handler)] {
-                let parties = Parties { server: Some(server.pid()), postmaster: self.postmaster };
-                let measure = Measure { address: server.address, parties, connections, duration };
-                let cell = |what| Cell { place: self.place, what, connections, who };
-                measure.authorize_and_credit(calls, results, cell).await?;
-            }
+            let servers = [(Who::Server, &self.product), (Who::Handler, &self.handler)];
+            in_turn(arguments, self.place, connections, servers, calls, duration, results).await?;
         }
         Ok(())
     }

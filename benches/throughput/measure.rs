@@ -3,11 +3,32 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::arguments::Arguments;
 use super::bodies;
-use super::cells::{Cell, What};
+use super::cells::{Cell, What, Where, Who};
 use super::load::{self, Expected, Run, Supply};
 use super::process::Parties;
 use super::sample::{Results, Sample};
+use super::servers::Server;
+
+/// Each of `servers` in its turn authorizes for a while, then credits what was authorized.
+pub async fn in_turn<'s>(
+    arguments: &Arguments,
+    place: Where,
+    connections: usize,
+    servers: impl IntoIterator<Item = (Who, &'s Server)>,
+    calls: &[Vec<u8>],
+    duration: Duration,
+    results: &mut Results,
+) -> anyhow::Result<()> {
+    for (who, server) in servers {
+        let parties = Parties { server: Some(server.pid()), postmaster: arguments.postmaster_of(place) };
+        let measure = Measure { address: server.address, parties, connections, duration };
+        let cell = |what| Cell { place, what, connections, who };
+        measure.authorize_and_credit(calls, results, cell).await?;
+    }
+    Ok(())
+}
 
 pub struct Measure {
     pub address: SocketAddr,
@@ -26,7 +47,7 @@ impl Measure {
     }
 
     /// Authorizes for a while, then credits what was authorized for as long at most.
-    pub async fn authorize_and_credit(
+    async fn authorize_and_credit(
         &self,
         calls: &[Vec<u8>],
         results: &mut Results,

@@ -10,6 +10,8 @@ use anyhow::{Context, ensure};
 
 use super::arguments::{Arguments, Role};
 use super::bodies::{self, KEY};
+use super::cells::Where;
+use super::postgres;
 
 /// Three rules, as in the default set, with limits that no account reaches however long the run.
 pub const THREE_RULES: &str = r#"
@@ -121,6 +123,14 @@ pub fn product(arguments: &Arguments, database: &str, rules: &str, command: &[&s
         program.env("VNA_LOG_FILTER", filter);
     }
     Ok(program)
+}
+
+/// The address of a new database, or of a file that is to be one.
+pub async fn new_database(arguments: &Arguments, place: Where, name: &str) -> anyhow::Result<String> {
+    match place {
+        Where::Postgres => postgres::create(arguments, &format!("vna_{name}")).await,
+        _ => Ok(format!("sqlite://{}", arguments.folder.join(name).with_extension("db").display())),
+    }
 }
 
 /// Opens the accounts in a new database.

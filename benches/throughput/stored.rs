@@ -3,11 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use super::arguments::{Arguments, Part};
-use super::cells::{Cell, Where, Who};
+use super::arguments::Arguments;
+use super::cells::{Where, Who};
 use super::history::{self, Past};
-use super::measure::Measure;
-use super::process::Parties;
+use super::measure::in_turn;
 use super::report::{Findings, print};
 use super::sample::Results;
 use super::servers::{self, Server, THREE_RULES};
@@ -24,22 +23,14 @@ pub async fn run(arguments: &Arguments, authorizations: usize) -> anyhow::Result
     let calls = bodies::authorizations(arguments.accounts + 1);
     let with_one_more = Arguments { accounts: arguments.accounts + 1, ..arguments.clone() };
     let past = [Past::long(arguments.accounts, authorizations)];
-    for (part, place) in [(Part::Postgres, Where::Postgres), (Part::Sqlite, Where::Sqlite)] {
-        if !arguments.includes(part) {
-            continue;
-        }
+    for place in arguments.stores() {
         let mut findings = Findings::default();
         let mut results = Results::default();
-        let (full, empty) = match place {
-            Where::Postgres => {
-                findings.notes.push(format!("Postgres: {}", postgres::described(arguments).await?));
-                (postgres::create(arguments, "vna_full").await?, postgres::create(arguments, "vna_empty").await?)
-            }
-            _ => {
-                let at = |name: &str| format!("sqlite://{}", arguments.folder.join(name).display());
-                (at("full.db"), at("empty.db"))
-            }
-        };
+        if place == Where::Postgres {
+            findings.notes.push(format!("Postgres: {}", postgres::described(arguments).await?));
+        }
+        let full = servers::new_database(arguments, place, "full").await?;
+        let empty = servers::new_database(arguments, place, "empty").await?;
         let took = history::fill(&with_one_more, place, &full, THREE_RULES, &past, &calls).await?;
         servers::seed(&with_one_more, &empty)?;
         findings.notes.push(format!(
@@ -81,13 +72,8 @@ async fn round(
     results: &mut Results,
 ) -> anyhow::Result<()> {
     for connections in CONNECTIONS {
-        for (who, server) in servers {
-            let postmaster = (place == Where::Postgres).then_some(arguments.postmaster);
-            let parties = Parties { server: Some(server.pid()), postmaster };
-            let measure = Measure { address: server.address, parties, connections, duration };
-            let cell = |what| Cell { place, what, connections, who: *who };
-            measure.authorize_and_credit(calls, results, cell).await?;
-        }
+        let servers = servers.iter().map(|(who, server)| (*who, server));
+        in_turn(arguments, place, connections, servers, calls, duration, results).await?;
     }
     Ok(())
 }

@@ -159,7 +159,7 @@ fn full_books(results: &Results) -> Vec<Option<Line>> {
     lines
 }
 
-/// How many more a second each build answers than the first, and how much less a lone caller waits.
+/// How many more calls a second each build answers than the first.
 fn builds(results: &Results) -> Vec<Option<Line>> {
     let line = |cell: Cell| {
         let Who::Build(1..) = cell.who else { return None };

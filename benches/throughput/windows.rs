@@ -39,7 +39,7 @@ impl Windows {
         let pasts = [Past::of_one(0, SHORT), Past::of_one(1, arguments.events)];
         let took = history::fill(arguments, place, database, LONG_WINDOWS, &pasts, calls).await?;
         let server = Server::start(servers::product(arguments, database, LONG_WINDOWS, &["serve"])?)?;
-        let postmaster = (place == Where::Postgres).then_some(arguments.postmaster);
+        let postmaster = arguments.postmaster_of(place);
         Ok((Self { place, server, postmaster, short: [calls[0].clone()], long: [calls[1].clone()] }, took))
     }
 
