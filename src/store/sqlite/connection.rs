@@ -3,7 +3,7 @@
 //! SQLite's calls block, so each piece of work is sent to that thread, and its answer waited for. A piece is many statements,
 //! one after the other: what goes there and back is what a lone caller waits for.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -44,20 +44,16 @@ impl Connection {
         let (opened, opening) = oneshot::channel();
         let (closing, closed) = oneshot::channel();
         let spawned = thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || {
-            let answer = match open_here(&settings) {
+            // Whoever waits for an answer may have gone.
+            match open_here(&settings) {
                 Ok(mut connection) => {
-                    // Whoever waits for it may have gone.
                     _ = opened.send(Ok(()));
                     work.into_iter().for_each(|piece| piece(&mut connection));
-                    connection.close().map_err(|(_, error)| error)
+                    if let Err((_, error)) = connection.close() {
+                        tracing::debug!(%error, "the writer's connection was not closed in order");
+                    }
                 }
-                Err(error) => {
-                    _ = opened.send(Err(error));
-                    Ok(())
-                }
-            };
-            if let Err(error) = answer {
-                tracing::debug!(%error, "the writer's connection was not closed in order");
+                Err(error) => _ = opened.send(Err(error)),
             }
             _ = closing.send(());
         });
@@ -85,7 +81,7 @@ impl Connection {
 
 fn open_here(settings: &Settings) -> rusqlite::Result<rusqlite::Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = rusqlite::Connection::open_with_flags(Path::new(&settings.file), flags)?;
+    let connection = rusqlite::Connection::open_with_flags(&settings.file, flags)?;
     connection.busy_timeout(settings.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection.execute_batch(&settings.pragmas)?;

@@ -1,7 +1,7 @@
 //! Copying on SQLite: a snapshot is a read transaction on a reader, an intake one `BEGIN IMMEDIATE` on a connection of its own,
 //! while it has the writer's turn.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::DerefMut;
 
 use async_trait::async_trait;
 use futures_util::stream::{BoxStream, StreamExt};
@@ -123,50 +123,32 @@ const PULSE: &str = "
     FROM batches";
 
 /// The transaction of a snapshot or of an intake.
-struct Moment<C> {
+struct Moment<C, T> {
     connection: C,
+    /// The writer's, where the moment is an intake's. It ends after the connection.
+    turn: T,
 }
 
 #[async_trait]
 impl Transfer for SqliteStore {
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        let mut moment = Moment { connection: self.readers.begin().await.map_err(store_error)? };
+        let mut moment = Moment { connection: self.readers.begin().await.map_err(store_error)?, turn: () };
         // The moment is that of the first read.
         moment.pulse().await?;
         Ok(Box::new(moment))
     }
 
     async fn intake(&self) -> Result<Box<dyn Intake>, StoreError> {
-        let writing = self.writer.take().await?;
+        let turn = self.writer.take().await?;
         let mut connection = self.intake.connect().await.map_err(store_error)?;
         query(INTAKE_CACHE).execute(&mut connection).await.map_err(store_error)?;
         query("BEGIN IMMEDIATE").execute(&mut connection).await.map_err(store_error)?;
-        Ok(Box::new(Moment { connection: Filling { connection, writing } }))
-    }
-}
-
-/// An intake's connection, while nobody else writes: it is asked for its proof as a snapshot is.
-struct Filling {
-    connection: SqliteConnection,
-    writing: Writing,
-}
-
-impl Deref for Filling {
-    type Target = SqliteConnection;
-
-    fn deref(&self) -> &SqliteConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Filling {
-    fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
+        Ok(Box::new(Moment { connection: Box::new(connection), turn }))
     }
 }
 
 #[async_trait]
-impl<C: DerefMut<Target = SqliteConnection> + Send> Snapshot for Moment<C> {
+impl<C: DerefMut<Target = SqliteConnection> + Send, T: Send> Snapshot for Moment<C, T> {
     async fn count(&mut self, table: &'static Table) -> Result<i64, StoreError> {
         query_scalar(of(table)?.count).fetch_one(&mut *self.connection).await.map_err(store_error)
     }
@@ -221,7 +203,7 @@ impl<C: DerefMut<Target = SqliteConnection> + Send> Snapshot for Moment<C> {
 }
 
 #[async_trait]
-impl Intake for Moment<Filling> {
+impl Intake for Moment<Box<SqliteConnection>, Writing> {
     async fn write(&mut self, table: &'static Table, rows: &str) -> Result<(), StoreError> {
         query(of(table)?.write).bind(rows).execute(&mut *self.connection).await.map_err(store_error)?;
         Ok(())
@@ -232,16 +214,16 @@ impl Intake for Moment<Filling> {
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        let Filling { mut connection, writing } = self.connection;
-        query("COMMIT").execute(&mut connection).await.map_err(store_error)?;
+        let Self { mut connection, turn } = *self;
+        query("COMMIT").execute(&mut *connection).await.map_err(store_error)?;
         if let Err(error) = connection.close().await {
             tracing::debug!(%error, "the intake's connection was not closed in order");
         }
-        writing.hand_back_committed().reached().await
+        turn.hand_back_committed().reached().await
     }
 }
 
-impl<C: DerefMut<Target = SqliteConnection> + Send> Moment<C> {
+impl<C: DerefMut<Target = SqliteConnection> + Send, T> Moment<C, T> {
     async fn figures(&mut self, statement: &'static str) -> Result<Vec<Figure>, StoreError> {
         let rows: Vec<(String, String)> =
             query_as(statement).fetch_all(&mut *self.connection).await.map_err(store_error)?;
