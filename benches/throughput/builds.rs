@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, Part};
 use super::bodies;
 use super::cells::{CONNECTIONS, Where, Who};
+use super::edge;
 use super::measure::in_turn;
 use super::report::{Findings, print};
 use super::sample::Results;
@@ -18,7 +19,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         findings.notes.push(format!("{}: {}", Who::Build(build), program.display()));
     }
     let mut results = Results::default();
-    for place in arguments.stores() {
+    let edge = arguments.includes(Part::Edge).then_some(Where::NoStore);
+    for place in arguments.stores().chain(edge) {
         let mut servers = Vec::new();
         for (build, program) in (0..).zip(&arguments.build) {
             servers.push((Who::Build(build), start(arguments, program, place, build).await?));
@@ -32,7 +34,11 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 // Whoever comes first in one round comes last in the next.
                 let (last, first) = servers.split_at(round % servers.len());
                 let in_order = first.iter().chain(last).map(|(who, server)| (*who, server));
-                in_turn(arguments, place, connections, in_order, &calls, arguments.duration(), results).await?;
+                let duration = arguments.duration();
+                match place {
+                    Where::NoStore => edge::in_turn(connections, in_order, duration, results).await?,
+                    _ => in_turn(arguments, place, connections, in_order, &calls, duration, results).await?,
+                }
             }
         }
         for (_, server) in servers {
@@ -45,7 +51,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn start(arguments: &Arguments, program: &Path, place: Where, build: u8) -> anyhow::Result<Server> {
     let arguments = Arguments { program: program.canonicalize()?, ..arguments.clone() };
-    let database = servers::new_database(&arguments, place, &format!("build_{build}")).await?;
+    let name = if place == Where::NoStore { "edge_of_build" } else { "build" };
+    let database = servers::new_database(&arguments, place, &format!("{name}_{build}")).await?;
     servers::seed(&arguments, &database)?;
     Server::start(servers::product(&arguments, &database, THREE_RULES, &["serve"])?)
 }

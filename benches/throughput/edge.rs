@@ -27,19 +27,9 @@ impl Edge {
     }
 
     pub async fn round(&self, duration: Duration, results: &mut Results) -> anyhow::Result<()> {
-        let (status, hello) = ([bodies::status_as_long_as_an_authorization()], [bodies::hello()]);
-        let known = Expected(r#""ResponseDescription":"no credit has this CreditTrackingNumber""#);
-        let greeted = Expected("Hello, world!");
         for connections in CONNECTIONS {
-            for (server, requests, expected, what, who) in [
-                (&self.product, &status, known, What::Status, Who::Server),
-                (&self.hello, &hello, greeted, What::Hello, Who::Actix),
-            ] {
-                let parties = Parties { server: Some(server.pid()), postmaster: None };
-                let measure = Measure { address: server.address, parties, connections, duration };
-                let (_, sample) = measure.run(Supply::Endless(requests), expected).await?;
-                results.add(Cell { place: Where::NoStore, what, connections, who }, sample);
-            }
+            let servers = [(Who::Server, &self.product), (Who::Actix, &self.hello)];
+            in_turn(connections, servers, duration, results).await?;
         }
         Ok(())
     }
@@ -47,4 +37,27 @@ impl Edge {
     pub fn stop(self) -> anyhow::Result<()> {
         self.product.stop()
     }
+}
+
+/// Each of `servers` in its turn answers what needs no store.
+pub async fn in_turn<'s>(
+    connections: usize,
+    servers: impl IntoIterator<Item = (Who, &'s Server)>,
+    duration: Duration,
+    results: &mut Results,
+) -> anyhow::Result<()> {
+    let (status, hello) = ([bodies::status_as_long_as_an_authorization()], [bodies::hello()]);
+    let known = Expected(r#""ResponseDescription":"no credit has this CreditTrackingNumber""#);
+    let greeted = Expected("Hello, world!");
+    for (who, server) in servers {
+        let (what, requests, expected) = match who {
+            Who::Actix => (What::Hello, &hello, greeted),
+            _ => (What::Status, &status, known),
+        };
+        let parties = Parties { server: Some(server.pid()), postmaster: None };
+        let measure = Measure { address: server.address, parties, connections, duration };
+        let (_, sample) = measure.run(Supply::Endless(requests), expected).await?;
+        results.add(Cell { place: Where::NoStore, what, connections, who }, sample);
+    }
+    Ok(())
 }
