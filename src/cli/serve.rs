@@ -27,7 +27,7 @@ error as it starts; log lines go to standard output.")]
 pub struct Serve {}
 
 pub async fn run(settings: Settings, clock: Clock) -> Result<(), Failure> {
-    telemetry::start_logs(&settings.log).map_err(Failure::misused)?;
+    let _until_the_end = telemetry::start_logs(&settings.log).map_err(Failure::misused)?;
     // Asked for before the server starts, so that a signal in between is not lost.
     let stop = stop_signal()?;
     let running = startup::start(settings.clone(), clock, Limits::default()).await.map_err(desk::start_failure)?;

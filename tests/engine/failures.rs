@@ -1,12 +1,12 @@
 //! What a store or the core can fail at, and what it costs whom.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 use tracing::Instrument;
+use tracing_subscriber::layer::SubscriberExt;
 use vna_partner::commit::SubmitError;
 use vna_partner::decide::Request;
 use vna_partner::domain::AccountId;
+use vna_partner::telemetry::{JsonLines, Output};
 
 use crate::bench::{authorize, credit, request, second};
 use crate::troubled::Trouble;
@@ -64,7 +64,8 @@ async fn only_the_guilty_command_of_a_batch_fails() {
 #[tokio::test]
 async fn a_command_that_was_not_committed_has_a_log_line_in_its_callers_span() {
     let log = tempfile::NamedTempFile::new().unwrap();
-    let lines = tracing_subscriber::fmt().json().with_writer(Arc::new(log.reopen().unwrap())).finish();
+    let (output, _flush) = Output::start(log.reopen().unwrap());
+    let lines = tracing_subscriber::registry().with(JsonLines::to(output));
     // Of the whole process: what the other tests' threads log is in it as well, under other commands' ids.
     tracing::subscriber::set_global_default(lines).unwrap();
     let bank = Bank::open("rules = []").await;
@@ -79,10 +80,10 @@ async fn a_command_that_was_not_committed_has_a_log_line_in_its_callers_span() {
     let text = std::fs::read_to_string(log.path()).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (id, request_id) in [(guilty.id, "first"), (away.id, "second")] {
-        let about = |line: &&Value| line["fields"]["command"] == id.to_string();
+        let about = |line: &&Value| line["command"] == id.to_string();
         let found: Vec<&Value> = lines.iter().filter(about).collect();
         assert_eq!(found.len(), 1, "{text}");
-        assert_eq!(found[0]["span"]["request_id"], request_id);
+        assert_eq!(found[0]["request_id"], request_id);
     }
 }
 

@@ -10,9 +10,16 @@ use std::time::{Duration, Instant};
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, LogSettings};
+
+pub use json_lines::JsonLines;
+pub use output::{Flush, Output, Urgency};
+
+mod json_lines;
+mod output;
 
 /// Counter of answered HTTP requests; labels `endpoint` (the route's pattern, never the path), `status`.
 pub const HTTP_REQUESTS: &str = "vna_http_requests_total";
@@ -65,24 +72,26 @@ pub enum LogError {
     AlreadyStarted,
 }
 
-/// Sends log lines to standard output.
+/// Sends log lines to standard output. What it returns is dropped at the end, so that none is left behind.
 ///
 /// # Errors
 /// A filter that cannot be read, or a second call in one process.
-pub fn start_logs(settings: &LogSettings) -> Result<(), LogError> {
+pub fn start_logs(settings: &LogSettings) -> Result<Flush, LogError> {
     let env_filter = EnvFilter::try_new(&settings.filter).map_err(|_| LogError::BadFilter(settings.filter.clone()))?;
     let as_json = match settings.format {
         LogFormat::Auto => !std::io::stdout().is_terminal(),
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(env_filter);
+    let (output, flush) = Output::start(std::io::stdout());
+    let lines = tracing_subscriber::registry().with(env_filter);
     let started = if as_json {
-        lines.json().flatten_event(true).with_span_list(false).finish().try_init()
+        lines.with(JsonLines::to(output)).try_init()
     } else {
-        lines.finish().try_init()
+        lines.with(tracing_subscriber::fmt::layer().with_writer(output)).try_init()
     };
-    started.map_err(|_| LogError::AlreadyStarted)
+    started.map_err(|_| LogError::AlreadyStarted)?;
+    Ok(flush)
 }
 
 /// The process's metrics. The first call installs the recorder; later ones return the same handle.
