@@ -100,6 +100,29 @@ pub(super) const OPEN_THOUGH_THE_SWEEPS_HAVE_PASSED: &str = "
     FROM current_authorizations
     WHERE state = 'Open' AND expires_at < (SELECT at FROM marks WHERE name = 'swept') LIMIT 100";
 
+/// What is open of all accounts, of one amount and currency where these parameters are given. It is looked for from the place
+/// on that the sweeps have come to: before that nothing is open, and a day's authorizations are few among those of years.
+macro_rules! open_authorizations {
+    (of $amount:literal, $currency:literal) => {
+        concat!(
+            "authorizations
+             WHERE state = 'Open' AND expires_at >= coalesce((SELECT at FROM marks WHERE name = 'swept'), 0)
+                AND (SELECT id FROM credits WHERE \"authorization\" = authorizations.id LIMIT 1) IS NULL
+                AND (",
+            $amount,
+            " IS NULL OR amount = CAST(",
+            $amount,
+            " AS bigint)) AND (",
+            $currency,
+            " IS NULL OR currency = ",
+            $currency,
+            ")"
+        )
+    };
+}
+
+pub(super) use open_authorizations;
+
 /// Senders and receivers that have something due at or before `$1`, at most `$2`, the longest overdue first.
 macro_rules! overdue_others {
     ($item:literal) => {

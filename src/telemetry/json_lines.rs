@@ -16,7 +16,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::output::{Output, Urgency};
 
-/// Writes each event with its fields, and the fields of the spans that it is in, outermost first.
+/// Writes each event with its fields, and the fields of the spans that it is in, outermost first. All stand side by side: no
+/// span names a field as an event in it does.
 pub struct JsonLines {
     output: Output,
 }
@@ -46,7 +47,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        // What cannot be told as JSON, as a field whose `Debug` fails, is no reason to fail a request.
+        // What cannot be told as JSON has no line; no field of ours is such.
         if let Ok(line) = line(event, &context) {
             self.output.push(&line, Urgency::of(event.metadata()));
         }
@@ -110,7 +111,7 @@ mod tests {
 
     fn logged(log: impl FnOnce()) -> Value {
         let mut file: File = tempfile::tempfile().unwrap();
-        let (output, flush) = Output::start(file.try_clone().unwrap());
+        let (output, flush) = Output::start(file.try_clone().unwrap()).unwrap();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(JsonLines::to(output)), log);
         drop(flush);
         let mut text = String::new();

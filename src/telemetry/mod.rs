@@ -70,12 +70,14 @@ pub enum LogError {
     BadFilter(String),
     #[error("logging is already set up")]
     AlreadyStarted,
+    #[error("the log has no thread: {0}")]
+    NoThread(std::io::Error),
 }
 
 /// Sends log lines to standard output. What it returns is dropped at the end, so that none is left behind.
 ///
 /// # Errors
-/// A filter that cannot be read, or a second call in one process.
+/// A filter that cannot be read, a second call in one process, or a system that has no thread to give.
 pub fn start_logs(settings: &LogSettings) -> Result<Flush, LogError> {
     let env_filter = EnvFilter::try_new(&settings.filter).map_err(|_| LogError::BadFilter(settings.filter.clone()))?;
     let as_json = match settings.format {
@@ -83,7 +85,7 @@ pub fn start_logs(settings: &LogSettings) -> Result<Flush, LogError> {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let (output, flush) = Output::start(std::io::stdout());
+    let (output, flush) = Output::start(std::io::stdout()).map_err(LogError::NoThread)?;
     let lines = tracing_subscriber::registry().with(env_filter);
     let started = if as_json {
         lines.with(JsonLines::to(output)).try_init()

@@ -14,7 +14,7 @@ const GATHER: Duration = Duration::from_millis(5);
 /// What may wait, bytes: whoever logs more than its reader takes writes for itself.
 const MOST_WAITING: usize = 1 << 20;
 
-/// Where lines go, in the order in which they came. None is dropped.
+/// Where lines go, in the order in which they came. None is dropped that can be written.
 #[derive(Clone)]
 pub struct Output(Arc<Shared>);
 
@@ -30,6 +30,22 @@ struct Sink {
     to: Box<dyn Write + Send>,
     /// What is being written, and else room for what will wait next.
     lines: Vec<u8>,
+    /// What was written last was lost, and that was said.
+    fails: bool,
+}
+
+impl Sink {
+    fn write(&mut self) {
+        let written = self.to.write_all(&self.lines).and_then(|()| self.to.flush());
+        self.lines.clear();
+        if let Err(error) = &written
+            && !self.fails
+        {
+            // Nothing is left to complain to where this cannot be written, either.
+            _ = writeln!(io::stderr(), "log lines are lost: they cannot be written: {error}");
+        }
+        self.fails = written.is_err();
+    }
 }
 
 /// How long a line may wait.
@@ -60,12 +76,15 @@ pub struct Flush(Output);
 
 impl Output {
     /// Starts the thread that writes, for as long as the process lasts.
-    pub fn start(to: impl Write + Send + 'static) -> (Self, Flush) {
-        let sink = Mutex::new(Sink { to: Box::new(to), lines: Vec::new() });
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn start(to: impl Write + Send + 'static) -> io::Result<(Self, Flush)> {
+        let sink = Mutex::new(Sink { to: Box::new(to), lines: Vec::new(), fails: false });
         let output = Self(Arc::new(Shared { waiting: Mutex::default(), came: Condvar::new(), sink }));
         let writing = output.clone();
-        thread::spawn(move || writing.write_what_comes());
-        (output.clone(), Flush(output))
+        thread::Builder::new().name("log".to_owned()).spawn(move || writing.write_what_comes())?;
+        Ok((output.clone(), Flush(output)))
     }
 
     /// Takes a line, its end included.
@@ -84,11 +103,8 @@ impl Output {
 
     fn write(&self) {
         let mut sink = lock(&self.0.sink);
-        let Sink { to, lines } = &mut *sink;
-        std::mem::swap(lines, &mut lock(&self.0.waiting));
-        // A log that nobody takes any more has nobody to be told.
-        _ = to.write_all(lines).and_then(|()| to.flush());
-        lines.clear();
+        std::mem::swap(&mut sink.lines, &mut lock(&self.0.waiting));
+        sink.write();
     }
 
     fn write_what_comes(&self) {
@@ -157,7 +173,7 @@ mod tests {
 
     fn started() -> (Output, Flush, Receiver<String>) {
         let (sender, written) = channel();
-        let (output, flush) = Output::start(Told(sender));
+        let (output, flush) = Output::start(Told(sender)).unwrap();
         (output, flush, written)
     }
 
@@ -200,5 +216,24 @@ mod tests {
             let numbers = of_thread.map(|line| line.split(' ').next().unwrap().parse::<usize>().unwrap());
             assert!(numbers.eq(0..lines), "thread {thread}");
         }
+    }
+
+    #[test]
+    fn a_write_that_fails_loses_its_own_lines_alone() {
+        struct Full(bool, Told);
+        impl Write for Full {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                if std::mem::take(&mut self.0) { Err(io::ErrorKind::StorageFull.into()) } else { self.1.write(bytes) }
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (sender, written) = channel();
+        let (output, _flush) = Output::start(Full(true, Told(sender))).unwrap();
+        output.push(b"one\n", Urgency::AtOnce);
+        output.push(b"two\n", Urgency::AtOnce);
+        assert_eq!(written.try_iter().collect::<String>(), "two\n");
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tracing::Instrument;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use vna_partner::commit::SubmitError;
 use vna_partner::decide::Request;
@@ -64,8 +65,8 @@ async fn only_the_guilty_command_of_a_batch_fails() {
 #[tokio::test]
 async fn a_command_that_was_not_committed_has_a_log_line_in_its_callers_span() {
     let log = tempfile::NamedTempFile::new().unwrap();
-    let (output, _flush) = Output::start(log.reopen().unwrap());
-    let lines = tracing_subscriber::registry().with(JsonLines::to(output));
+    let (output, _flush) = Output::start(log.reopen().unwrap()).unwrap();
+    let lines = tracing_subscriber::registry().with(LevelFilter::INFO).with(JsonLines::to(output));
     // Of the whole process: what the other tests' threads log is in it as well, under other commands' ids.
     tracing::subscriber::set_global_default(lines).unwrap();
     let bank = Bank::open("rules = []").await;
@@ -78,10 +79,11 @@ async fn a_command_that_was_not_committed_has_a_log_line_in_its_callers_span() {
     assert_eq!(submitted.await, Err(SubmitError::Unavailable));
     bank.close().await;
     let text = std::fs::read_to_string(log.path()).unwrap();
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (id, request_id) in [(guilty.id, "first"), (away.id, "second")] {
-        let about = |line: &&Value| line["command"] == id.to_string();
-        let found: Vec<&Value> = lines.iter().filter(about).collect();
+        let id = id.to_string();
+        let about = text.lines().filter(|line| line.contains(&id));
+        let lines = about.map(|line| serde_json::from_str(line).unwrap());
+        let found: Vec<Value> = lines.filter(|line: &Value| line["command"] == id).collect();
         assert_eq!(found.len(), 1, "{text}");
         assert_eq!(found[0]["request_id"], request_id);
     }

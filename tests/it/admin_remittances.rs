@@ -30,9 +30,11 @@ async fn an_authorization_is_shown_and_listed_by_account_and_state() {
     let shown = server.operator().get(&format!("/admin/authorizations/{used}")).await.data();
     assert_eq!((&shown["amount"], &shown["state"]), (&json!("7.50"), &json!("Credited")));
     assert_eq!(shown["creditTrackingNumber"], credited.as_str());
-    let listed = server.operator().list(&format!("/admin/authorizations?account={ANA}&state=Open")).await;
-    assert_eq!(listed.len(), 1);
-    assert_eq!(listed[0]["trackingIdentifier"], open.as_str());
+    for filters in ["state=Open".to_owned(), format!("account={ANA}&state=Open")] {
+        let listed = server.operator().list(&format!("/admin/authorizations?{filters}")).await;
+        assert_eq!(listed.len(), 1, "{filters}");
+        assert_eq!(listed[0]["trackingIdentifier"], open.as_str());
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use super::reads::{FILTERED_RECORDS, LISTS_IN_THE_ORDER_OF_AN_INDEX, PAGES_OF_RECORDS};
+use super::reads::{FILTERED_RECORDS, LISTS_IN_THE_ORDER_OF_AN_INDEX, OPEN_AUTHORIZATIONS, PAGES_OF_RECORDS};
 use super::throw_away::cluster;
 use super::transaction::Settings;
 use super::{OVERDUE_ACCOUNTS, OVERDUE_OTHERS, load, lock, parts, write};
@@ -117,13 +117,15 @@ async fn what_one_account_did_is_found_without_reading_the_rest() {
 
 #[tokio::test]
 #[ignore = "needs a Postgres; scripts/test runs it on one"]
-async fn what_is_overdue_is_found_in_the_order_of_its_deadlines() {
+async fn what_is_overdue_and_what_is_open_is_found_by_its_deadline() {
     let mut connection = connect().await;
     let accounts = plan(&mut connection, OVERDUE_ACCOUNTS, "bigint, uuid, bigint, bigint", "1, NULL, 2, 3").await;
     let others = plan(&mut connection, OVERDUE_OTHERS, "bigint, bigint", "1, 2").await;
+    let open = plan_of_a_list(&mut connection, OPEN_AUTHORIZATIONS).await;
     for (steps, index) in [
         (&accounts, "authorizations_by_deadline"),
         (&accounts, "credits_authorization_key"),
+        (&open, "authorizations_by_deadline"),
         (&others, "events_overdue"),
     ] {
         assert!(steps.iter().any(|step| step.contains(index)), "{steps:#?}");

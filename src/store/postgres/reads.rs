@@ -17,6 +17,7 @@ use crate::domain::{
     Decision, Enrolment, Person, Reason, Reversal, Timestamp, TrackingId,
 };
 use crate::store::rows::parse;
+use crate::store::series::open_authorizations;
 use crate::store::{
     AccountFilter, AmbiguousFilter, AuditCheck, AuthorizationFilter, ChangeFilter, CreditFilter, DecisionFilter,
     Listed, Page, Reads, ReversalFilter, StatementLine, StoreError,
@@ -144,6 +145,18 @@ const AUTHORIZATIONS_FILTERED: &str = list!(
     "current_authorizations WHERE ($4 IS NULL OR state = $4) AND ($5 IS NULL OR amount = $5::bigint) \
      AND ($6 IS NULL OR currency = $6)",
     newest first by "id DESC"
+);
+
+pub(super) const OPEN_AUTHORIZATIONS: &str = list!(
+    "row_to_json(current_authorizations)",
+    concat!(
+        "(SELECT id AS open_id FROM ",
+        open_authorizations!(of "$5", "$6"),
+        " ORDER BY id DESC LIMIT $1 OFFSET $2) page_of_ids
+         CROSS JOIN LATERAL (SELECT * FROM current_authorizations WHERE id = open_id LIMIT 1) current_authorizations
+         ORDER BY id DESC"
+    ),
+    counted in open_authorizations!(of "$5", "$6")
 );
 
 const AUTHORIZATIONS_OF_ACCOUNT: &str = of_account!("current_authorizations", "decision = 'Authorization'");
@@ -291,6 +304,7 @@ impl Reads for PostgresStore {
             (Some(_), _) if unfiltered => AUTHORIZATIONS_OF_ACCOUNT,
             (Some(_), _) => AUTHORIZATIONS_OF_ACCOUNT_FILTERED,
             (None, _) if unfiltered => AUTHORIZATIONS,
+            (None, Some(AuthorizationState::Open)) => OPEN_AUTHORIZATIONS,
             (None, _) => AUTHORIZATIONS_FILTERED,
         };
         let state = state.map(|state| state.as_str().to_owned());

@@ -15,6 +15,7 @@ use crate::domain::{
     Decision, Enrolment, Person, Reason, Reversal, Timestamp, TrackingId,
 };
 use crate::store::rows::parse;
+use crate::store::series::open_authorizations;
 use crate::store::{
     AccountFilter, AmbiguousFilter, AuditCheck, AuthorizationFilter, ChangeFilter, CreditFilter, DecisionFilter,
     Listed, Page, Reads, ReversalFilter, StatementLine, StoreError,
@@ -130,6 +131,16 @@ const AUTHORIZATIONS_FILTERED: &str = list!(
     "current_authorizations WHERE (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR amount = CAST(?5 AS INTEGER)) \
      AND (?6 IS NULL OR currency = ?6)",
     newest first by "id DESC"
+);
+
+const OPEN_AUTHORIZATIONS: &str = list!(
+    authorization_row!(),
+    concat!(
+        "(SELECT id AS open_id FROM ",
+        open_authorizations!(of "?5", "?6"),
+        " ORDER BY id DESC LIMIT ?1 OFFSET ?2) CROSS JOIN current_authorizations ON id = open_id ORDER BY id DESC"
+    ),
+    counted in open_authorizations!(of "?5", "?6")
 );
 
 const AUTHORIZATIONS_OF_ACCOUNT: &str =
@@ -275,6 +286,7 @@ impl Reads for SqliteStore {
             (Some(_), _) if unfiltered => AUTHORIZATIONS_OF_ACCOUNT,
             (Some(_), _) => AUTHORIZATIONS_OF_ACCOUNT_FILTERED,
             (None, _) if unfiltered => AUTHORIZATIONS,
+            (None, Some(AuthorizationState::Open)) => OPEN_AUTHORIZATIONS,
             (None, _) => AUTHORIZATIONS_FILTERED,
         };
         let state = state.map(|state| state.as_str().to_owned());

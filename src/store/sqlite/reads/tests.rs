@@ -47,13 +47,15 @@ async fn what_one_account_did_is_found_without_reading_the_rest() {
 }
 
 #[tokio::test]
-async fn what_is_overdue_is_found_in_the_order_of_its_deadlines() {
+async fn what_is_overdue_and_what_is_open_is_found_by_its_deadline() {
     let (_directory, store) = fresh_store().await;
     let accounts = steps(&store.readers, super::super::OVERDUE_ACCOUNTS).await;
     let others = steps(&store.readers, super::super::OVERDUE_OTHERS).await;
+    let open = steps(&store.readers, OPEN_AUTHORIZATIONS).await;
     for (steps, search) in [
         (&accounts, "SEARCH authorizations USING INDEX authorizations_by_deadline"),
         (&accounts, "SEARCH credits USING"),
+        (&open, "SEARCH authorizations USING INDEX authorizations_by_deadline"),
         (&others, "SEARCH events USING COVERING INDEX events_overdue"),
     ] {
         assert!(steps.iter().any(|step| step.starts_with(search)), "{steps:?}");
