@@ -38,6 +38,22 @@ async fn an_authorization_is_shown_and_listed_by_account_and_state() {
 }
 
 #[tokio::test]
+async fn what_is_open_is_listed_newest_first_a_page_at_a_time() {
+    let mut server = Server::start().await;
+    let first = server.leap().authorize(authorization().to(ANA)).await.authorized();
+    server.advance("1h");
+    let second = server.leap().authorize(authorization().to(ANA)).await.authorized();
+    let used = server.leap().authorize(authorization().to(ANA)).await.authorized();
+    server.leap().credit(credit(ANA, &used)).await.done();
+    for (offset, expected) in [second.as_str(), first.as_str()].into_iter().enumerate() {
+        let path = format!("/admin/authorizations?state=Open&limit=1&offset={offset}");
+        let page = server.operator().get(&path).await.data();
+        assert_eq!(page["items"][0]["trackingIdentifier"], expected);
+        assert_eq!(page["pagination"]["total"], 2);
+    }
+}
+
+#[tokio::test]
 async fn a_voided_authorization_cannot_be_credited_and_gives_its_limits_back() {
     let server = Server::with().rules(ONE_A_DAY).start().await;
     server.open(account(ANA)).await;
