@@ -53,6 +53,9 @@ async fn start(arguments: &Arguments, program: &Path, place: Where, build: u8) -
     let arguments = Arguments { program: program.canonicalize()?, ..arguments.clone() };
     let name = if place == Where::NoStore { "edge_of_build" } else { "build" };
     let database = servers::new_database(&arguments, place, &format!("{name}_{build}")).await?;
-    servers::seed(&arguments, &database)?;
+    // The edge alone asks for no account.
+    if place != Where::NoStore {
+        servers::seed(&arguments, &database)?;
+    }
     Server::start(servers::product(&arguments, &database, THREE_RULES, &["serve"])?)
 }

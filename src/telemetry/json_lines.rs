@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
-use tracing_serde::SerdeMapVisitor;
+use tracing_serde::{AsSerde, SerdeMapVisitor};
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -34,7 +34,7 @@ impl JsonLines {
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(Fields(fields(|visitor| attributes.record(visitor))));
+            span.extensions_mut().insert(Fields(fields(&Record::new(attributes.values()))));
         }
     }
 
@@ -42,7 +42,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
         if let Some(span) = context.span(id)
             && let Some(Fields(known)) = span.extensions_mut().get_mut()
         {
-            known.extend(fields(|visitor| values.record(visitor)));
+            known.extend(fields(values));
         }
     }
 
@@ -80,13 +80,8 @@ where
     Ok(line)
 }
 
-type ToObject = SerdeMapVisitor<<serde_json::value::Serializer as Serializer>::SerializeMap>;
-
-fn fields(record: impl FnOnce(&mut ToObject)) -> Map<String, Value> {
-    let Ok(object) = serde_json::value::Serializer.serialize_map(None) else { return Map::new() };
-    let mut visitor = SerdeMapVisitor::new(object);
-    record(&mut visitor);
-    match visitor.finish() {
+fn fields(record: &Record<'_>) -> Map<String, Value> {
+    match serde_json::to_value(record.as_serde()) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),
     }
