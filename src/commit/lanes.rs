@@ -69,8 +69,8 @@ pub(super) async fn run(
     let (put_back, held) = mpsc::channel(limits.queue);
     let second = tokio::spawn(Second { writer: writer.clone(), awaited: awaited.clone(), limits }.run(held));
     let first = First { writer, awaited, limits, room, put_back };
-    let mut tasks: Vec<_> =
-        queues.into_iter().map(|queue| tokio::spawn(first.clone().run(queue, stopping.clone()))).collect();
+    let of_queue = |queue| first.writer.start(first.clone().run(queue, stopping.clone()));
+    let mut tasks: Vec<_> = queues.into_iter().map(of_queue).collect();
     drop(first);
     tasks.push(second);
     for task in tasks {

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
@@ -107,6 +109,15 @@ impl Stuck {
 }
 
 impl Writer {
+    /// Starts what carries out batches: where they block, on a thread of its own.
+    pub(super) fn start(&self, lane: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        if self.store.batches_block() {
+            let runtime = Handle::current();
+            return spawn_blocking(move || runtime.block_on(lane));
+        }
+        tokio::spawn(lane)
+    }
+
     /// Carries out a batch and answers everybody in it, but for those whose locks others hold or who name one of `held`:
     /// they come back, in order. A batch that fails is split until only the guilty command fails. It begins by waiting its
     /// turn for `expected`, which is what these commands are known to name; nothing, where they are new. Where a commit takes

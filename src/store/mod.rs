@@ -53,6 +53,10 @@ pub trait Store: Send + Sync + 'static {
     /// How many batches are worth having under way at the same time; one, where each is [alone](Batch::is_alone).
     fn batches_at_once(&self) -> usize;
 
+    /// Whether a batch keeps the thread that asks it for something until it has answered. Whoever has much to ask then does so
+    /// on a thread of their own.
+    fn batches_block(&self) -> bool;
+
     /// Opens the transaction of one batch.
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError>;
 

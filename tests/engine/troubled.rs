@@ -124,6 +124,10 @@ impl Store for TroubledStore {
         self.store.batches_at_once()
     }
 
+    fn batches_block(&self) -> bool {
+        self.store.batches_block()
+    }
+
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
         self.begun.add_permits(1);
         drop(self.gate.lock().await);

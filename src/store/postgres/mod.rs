@@ -164,6 +164,10 @@ impl Store for PostgresStore {
         BATCHES_AT_ONCE
     }
 
+    fn batches_block(&self) -> bool {
+        false
+    }
+
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
         let on = self.batches.begin_batch().await?;
         Ok(Box::new(PostgresBatch { on, batches: self.batches.clone(), writers: self.writers.clone() }))

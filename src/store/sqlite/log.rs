@@ -83,8 +83,7 @@ impl Log {
         }
         let number = state.syncs.fetch_add(1, Ordering::SeqCst) + 1;
         let ended = state.ended.load(Ordering::SeqCst);
-        let nobody_writes = state.begun.load(Ordering::SeqCst) == ended;
-        wait_for_the_disk(&synced.file, nobody_writes).await;
+        wait_for_the_disk(&synced.file).await;
         synced.latest = number;
         state.durable.store(ended, Ordering::SeqCst);
     }
@@ -102,17 +101,17 @@ impl Log {
     pub(super) async fn reopen(&self) -> io::Result<()> {
         let Some(state) = &self.0 else { return Ok(()) };
         let mut synced = state.synced.lock().await;
-        wait_for_the_disk(&synced.file, false).await;
+        wait_for_the_disk(&synced.file).await;
         synced.file = Arc::new(File::open(&state.path)?);
         Ok(())
     }
 }
 
-/// On a thread made for waiting. To wake that takes a lone caller's time, so where nobody writes one of the engine's own
-/// threads waits (there are two at least); never one that serves connections. `block_in_place` would have others take its
-/// place in turn, and the allocator keep 20 MiB more for them.
-async fn wait_for_the_disk(file: &Arc<File>, nobody_writes: bool) {
-    if nobody_writes && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+/// On one of the engine's own threads: there are two at least, one sync runs at a time, and to wake another thread for it
+/// takes a lone caller's time. Never on one that serves connections. `block_in_place` would have others take its place in
+/// turn, and the allocator keep 20 MiB more for them.
+async fn wait_for_the_disk(file: &Arc<File>) {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
         return sync_or_end(file);
     }
     let file = file.clone();

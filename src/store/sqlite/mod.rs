@@ -1,9 +1,9 @@
 //! SQLite: one writer connection, `BEGIN IMMEDIATE`, write-ahead log, which is synced before anybody hears of what was
 //! written to it ([`log`]), and moved into the file beside the batches ([`checkpoints`]).
 //!
-//! Every message to the thread that writes ([`connection`]) is waited for, so a batch is two of them: one begins the
-//! transaction and loads all that is wanted ([`load`]), the other writes all that changed ([`write`]) and commits. Rows are
-//! read as JSON in the shape of the domain's structs, and written value by value.
+//! A batch keeps the thread that it is carried out on ([`connection`]): it loads all that is wanted in one statement
+//! ([`load`]), whose rows are read as JSON in the shape of the domain's structs, and writes all that changed row by row
+//! ([`write`]).
 
 mod audit;
 mod backup;
@@ -33,6 +33,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection};
+use tokio::task::spawn_blocking;
 
 use self::checkpoints::Checkpoints;
 use self::connection::Settings;
@@ -94,7 +95,7 @@ impl SqliteStore {
         let options = options(url)?;
         let first = opened(&options).await?;
         let log = Log::synced_by_commits();
-        let writer = Writer::open(for_writing(&options, "FULL", LOG_OF_A_COMMAND), log.clone()).await?;
+        let writer = Writer::open(for_writing(&options, "FULL", LOG_OF_A_COMMAND), log.clone())?;
         first.close().await.map_err(store_error)?;
         Self::with(options, writer, log, None).await
     }
@@ -110,7 +111,7 @@ impl SqliteStore {
         checkpoints::move_what_there_is(&mut first).await?;
         let log = Log::of(options.get_filename()).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         // A commit is not on the disk then: `log` sees to it, before anybody hears of it.
-        let writer = Writer::open(for_writing(&options, "NORMAL", LOG_OF_A_SERVER), log.clone()).await?;
+        let writer = Writer::open(for_writing(&options, "NORMAL", LOG_OF_A_SERVER), log.clone())?;
         first.close().await.map_err(store_error)?;
         let checkpoints = Checkpoints::start(&options, writer.clone(), log.clone());
         Self::with(options, writer, log, Some(checkpoints)).await
@@ -139,7 +140,9 @@ impl SqliteStore {
         work: impl FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let writing = self.writer.take().await?;
-        let answer = writing.run(|connection| work(connection)).await?;
+        let write = move || -> Result<_, StoreError> { Ok((work(&writing.connection)?, writing)) };
+        let written = spawn_blocking(write).await;
+        let (answer, writing) = written.map_err(|error| StoreError::Unavailable(error.to_string()))??;
         writing.hand_back_committed().reached().await?;
         Ok(answer)
     }
@@ -188,6 +191,10 @@ async fn opened(options: &SqliteConnectOptions) -> Result<SqliteConnection, Stor
 impl Store for SqliteStore {
     fn batches_at_once(&self) -> usize {
         1
+    }
+
+    fn batches_block(&self) -> bool {
+        true
     }
 
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
@@ -276,32 +283,23 @@ struct SqliteBatch {
 }
 
 impl SqliteBatch {
-    /// Has `work` done in the batch's transaction, begun with its first piece.
-    async fn run<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let begins = !std::mem::replace(&mut self.begun, true);
-        let piece = move |connection: &mut rusqlite::Connection| {
-            if begins {
-                execute(connection, "BEGIN IMMEDIATE")?;
-            }
-            // SQLite ends a transaction by itself where the disk is full: each row would be committed alone then.
-            if connection.is_autocommit() {
-                return Err(StoreError::Unavailable("the batch has lost its transaction".to_owned()));
-            }
-            work(connection)
-        };
-        self.writing.run(piece).await
+    /// The connection, in the batch's transaction.
+    fn transaction(&mut self) -> Result<&rusqlite::Connection, StoreError> {
+        let connection = &self.writing.connection;
+        if !std::mem::replace(&mut self.begun, true) {
+            execute(connection, "BEGIN IMMEDIATE")?;
+        }
+        // SQLite ends a transaction by itself where the disk is full: each row would be committed alone then.
+        if connection.is_autocommit() {
+            return Err(StoreError::Unavailable("the batch has lost its transaction".to_owned()));
+        }
+        Ok(connection)
     }
 
-    async fn write_and_commit(&mut self, changes: &Changes, batch: Committed) -> Result<(), StoreError> {
-        let rows = write::rows(changes, Some(batch))?;
-        self.run(move |connection| {
-            write::write(connection, &rows)?;
-            execute(connection, "COMMIT")
-        })
-        .await
+    fn write_and_commit(&mut self, changes: &Changes, batch: Committed) -> Result<(), StoreError> {
+        let connection = self.transaction()?;
+        write::write(connection, changes, Some(batch))?;
+        execute(connection, "COMMIT")
     }
 }
 
@@ -331,24 +329,21 @@ impl Batch for SqliteBatch {
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
-        let question = Question::for_all(wanted)?;
-        let ask = move |connection: &rusqlite::Connection| {
-            question.map_or(Ok(Vec::new()), |question| Ok(question.ask(connection)?))
-        };
-        let found = self.run(ask).await?;
-        load::sort(&found)
+        let connection = self.transaction()?;
+        match Question::for_all(wanted)? {
+            Some(question) => load::sort(&question.ask(connection)?),
+            None => Ok(Loaded::default()),
+        }
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        let rows = write::rows(changes, None)?;
-        self.run(move |connection| write::write(connection, &rows)).await
+        write::write(self.transaction()?, changes, None)
     }
 
-    async fn roll_back(mut self: Box<Self>) {
-        let undo = |connection: &mut rusqlite::Connection| {
-            if connection.is_autocommit() { Ok(()) } else { execute(connection, "ROLLBACK") }
-        };
-        match self.writing.run(undo).await {
+    async fn roll_back(self: Box<Self>) {
+        let connection = &self.writing.connection;
+        let undone = if connection.is_autocommit() { Ok(()) } else { execute(connection, "ROLLBACK") };
+        match undone {
             Ok(()) => self.writing.hand_back(),
             Err(error) => tracing::debug!(%error, "a batch could not be rolled back in order"),
         }
@@ -360,7 +355,7 @@ impl Batch for SqliteBatch {
         batch: TrackingId,
         at: Timestamp,
     ) -> Result<Durability, StoreError> {
-        if let Err(refused) = self.write_and_commit(changes, Committed { id: batch, at }).await {
+        if let Err(refused) = self.write_and_commit(changes, Committed { id: batch, at }) {
             self.roll_back().await;
             return Err(refused);
         }
