@@ -32,7 +32,7 @@ use crate::store::Store;
 use crate::telemetry;
 
 use self::division::Division;
-use self::writer::{ON_THEIR_WAY_AT_MOST, Stuck, Writer};
+use self::writer::{ON_THEIR_WAY_AT_MOST, Rivals, Stuck, Writer};
 
 pub use execute::{ExecuteError, Executed, begin_with_the_directory, execute};
 
@@ -143,6 +143,7 @@ impl Engine {
             store: store.clone(),
             context,
             stuck: Stuck::default(),
+            rivals: Rivals::default(),
             recollection: Arc::default(),
             answers: TaskTracker::new(),
             on_their_way: Arc::new(Semaphore::new(ON_THEIR_WAY_AT_MOST)),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Commits that may be on their way to the disk at the same time. One is synced and one waits for the next sync as a rule.
 pub(super) const ON_THEIR_WAY_AT_MOST: usize = 4;
+
+/// So many batches take locks after one without was overtaken.
+const WARY_FOR: u32 = 64;
 
 /// How long what stayed held is only tried, without waiting.
 const LET_ALONE_FOR: Duration = Duration::from_secs(1);
@@ -76,16 +80,36 @@ fn apart(waiting: Waiting) -> (Request, Option<Caller>) {
     (request, Some(caller))
 }
 
+/// What a batch came to, and when that is durable; nothing, where there was nothing to commit.
+type Attempted = (Executed<Result<Outcome, PutBack>>, Option<Durability>);
+
 #[derive(Clone)]
 pub(super) struct Writer {
     pub store: Arc<dyn Store>,
     pub context: Arc<Context>,
     pub stuck: Stuck,
+    pub rivals: Rivals,
     pub recollection: Arc<Mutex<Recollection>>,
     /// The tasks of commits that are not durable yet, while the next batch is written.
     pub answers: TaskTracker,
     /// Room for a few of them: where the disk stands still, the queue is to fill and to be refused, not the memory.
     pub on_their_way: Arc<Semaphore>,
+}
+
+/// Others who change the same accounts at the same time, as another server may: where a batch without locks meets them, it is
+/// decided twice.
+#[derive(Clone, Default)]
+pub(super) struct Rivals(Arc<AtomicU32>);
+
+impl Rivals {
+    fn met(&self) {
+        self.0.store(WARY_FOR, Ordering::Relaxed);
+    }
+
+    /// Whether they were met within the last few batches.
+    fn are_about(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
 }
 
 /// Locks that stayed held while a batch waited its turn, each with the moment until which nobody waits for it again: a row
@@ -230,15 +254,65 @@ impl Writer {
         requests: &[Request],
         expected: &BTreeSet<Lock>,
         held: &BTreeSet<Lock>,
-    ) -> Result<(Executed<Result<Outcome, PutBack>>, Option<Durability>), ExecuteError> {
+    ) -> Result<Attempted, ExecuteError> {
+        let mut state = self.state(requests, held);
+        if expected.is_empty()
+            && state.is_of_accounts_alone(&self.context, requests)
+            && !self.rivals.are_about()
+            && let Some(batch) = self.store.begin_without_locks().await
+        {
+            if let Some(done) = self.attempt_without_locks(batch, state, id, at, requests).await {
+                return done;
+            }
+            state = self.state(requests, held);
+        }
         let mut batch = self.store.begin().await?;
-        let decided = match self.decide(&mut *batch, requests, expected, held).await {
-            Ok(decided) if decided.outcomes.iter().any(Result::is_ok) => decided,
+        match self.decide(&mut *batch, state, requests, expected).await {
+            Ok(decided) if decided.outcomes.iter().any(Result::is_ok) => self.write(batch, decided, id, at).await,
             nothing_to_commit => {
                 batch.roll_back().await;
-                return nothing_to_commit.map(|decided| (decided.into_executed(), None));
+                nothing_to_commit.map(|decided| (decided.into_executed(), None))
             }
-        };
+        }
+    }
+
+    /// `None` where it takes locks after all.
+    async fn attempt_without_locks(
+        &self,
+        mut batch: Box<dyn Batch>,
+        state: State,
+        id: TrackingId,
+        at: Timestamp,
+        requests: &[Request],
+    ) -> Option<Result<Attempted, ExecuteError>> {
+        match decide_what_can_be(&mut *batch, &self.context, state, requests).await {
+            Ok(decided) if decided.outcomes.iter().any(Result::is_ok) => {
+                match self.write(batch, decided, id, at).await {
+                    Err(ExecuteError::Store(StoreError::Overtaken(_))) => {
+                        self.rivals.met();
+                        None
+                    }
+                    done => Some(done),
+                }
+            }
+            _ => {
+                batch.roll_back().await;
+                None
+            }
+        }
+    }
+
+    fn state(&self, requests: &[Request], held: &BTreeSet<Lock>) -> State {
+        State::for_requests(&self.context, requests, &self.recollection()).without(held)
+    }
+
+    async fn write(
+        &self,
+        batch: Box<dyn Batch>,
+        decided: Unwritten,
+        id: TrackingId,
+        at: Timestamp,
+    ) -> Result<Attempted, ExecuteError> {
         let durability = match decided.commit(batch, id, at).await {
             Ok(durability) => durability,
             // A commit whose answer was lost is unknown, not failed: the batch's own id tells.
@@ -255,9 +329,9 @@ impl Writer {
     async fn decide(
         &self,
         batch: &mut dyn Batch,
+        state: State,
         requests: &[Request],
         expected: &BTreeSet<Lock>,
-        held: &BTreeSet<Lock>,
     ) -> Result<Unwritten, ExecuteError> {
         if !expected.is_empty() {
             match batch.wait_for(expected).await {
@@ -267,7 +341,6 @@ impl Writer {
                 Err(error) => return Err(error.into()),
             }
         }
-        let state = State::for_requests(&self.context, requests, &self.recollection()).without(held);
         decide_what_can_be(batch, &self.context, state, requests).await
     }
 
@@ -352,4 +425,18 @@ fn count(decision: &Decision) {
         "kind" => decision.kind.as_str(), "approved" => approved, "reason" => reason
     )
     .increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_met_rivals_is_wary_for_some_batches() {
+        let rivals = Rivals::default();
+        assert!(!rivals.are_about());
+        rivals.met();
+        assert!((0..WARY_FOR).all(|_| rivals.are_about()));
+        assert!(!rivals.are_about());
+    }
 }

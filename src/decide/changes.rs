@@ -65,6 +65,22 @@ impl Changes {
         }
     }
 
+    /// Whether the account's row is among the changes wherever something of an account is: by its version, whoever has read the
+    /// account knows whether anything of it has changed since.
+    pub(super) fn have_their_accounts(&self) -> bool {
+        let authorizations = self.authorizations.values().filter_map(|authorization| authorization.account.as_ref());
+        let credits = self.credits.values().map(|credit| &credit.account);
+        let reversals = self.reversals.iter().map(|reversal| &reversal.account);
+        let ambiguous = self.ambiguous.values().map(|call| &call.account);
+        let entries = self.entries.iter().map(|entry| &entry.account);
+        let operations = self.account_changes.iter().map(|change| &change.account);
+        let named = authorizations.chain(credits).chain(reversals).chain(ambiguous).chain(entries).chain(operations);
+        let counted = self.events.keys().map(|place| &place.series.subject);
+        let counted =
+            counted.filter(|subject| subject.kind == SubjectKind::Account).map(|subject| subject.key.as_str());
+        named.map(AccountId::as_str).chain(counted).all(|account| self.accounts.contains_key(account))
+    }
+
     /// Records the new decisions and entries under their accounts: in the account's own row, which a call on it writes
     /// anyway, until enough have gathered.
     pub(super) fn file_records(&mut self) {

@@ -32,6 +32,15 @@ impl Request {
         names
     }
 
+    /// Whether the account that it names, with the authorization that it names, is likely to be all that it needs.
+    fn needs_an_account_alone(&self) -> bool {
+        match &self.command {
+            Command::Authorize(call) => call.account.given().is_some(),
+            Command::Credit(call) => call.account.given().is_some() && call.authorization.given().is_some(),
+            _ => false,
+        }
+    }
+
     /// The subjects that the command names outright.
     fn subjects(&self, context: &Context) -> Vec<SubjectKey> {
         let account = |id: &str| SubjectKey::new(SubjectKind::Account, id);
@@ -73,6 +82,18 @@ impl Wanted {
             wanted.name(context, request, recollection);
         }
         wanted
+    }
+
+    /// Whether this, which was made for `requests`, names accounts and authorizations of theirs, and they are likely to need
+    /// nothing else.
+    pub(super) fn is_of_accounts_alone(&self, context: &Context, requests: &[Request]) -> bool {
+        let Self { subjects, authorizations, .. } = self;
+        let of_accounts =
+            Self { subjects: subjects.clone(), authorizations: authorizations.clone(), ..Self::default() };
+        *self == of_accounts
+            && subjects.iter().all(|subject| subject.kind == SubjectKind::Account)
+            && !context.rules.counts_by(SubjectKind::Receiver)
+            && requests.iter().all(Request::needs_an_account_alone)
     }
 
     fn name(&mut self, context: &Context, request: &Request, recollection: &Recollection) {

@@ -42,6 +42,9 @@ pub enum StoreError {
     /// Another client of the database holds a row that the write needs: others of the batch may not need it.
     #[error("a row is held by another client of the database: {0}")]
     Held(String),
+    /// A batch without locks cannot be committed: what it was decided on has changed, or is not all that it needs.
+    #[error("a batch without locks was overtaken: {0}")]
+    Overtaken(String),
     /// The stored data are not what this version writes.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
@@ -59,6 +62,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Opens the transaction of one batch.
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError>;
+
+    /// A batch that locks nothing, where the store has such: the accounts that it asks for and the authorizations that it names
+    /// it reads as they are at one moment, once, and nothing else. It commits if nobody has changed one of these accounts
+    /// meanwhile; else, and where it asks for more, it is [`StoreError::Overtaken`].
+    async fn begin_without_locks(&self) -> Option<Box<dyn Batch>> {
+        None
+    }
 
     /// Whether the batch with this id and moment was committed, durably: asked where a commit's answer was lost. Where it
     /// was not, it never will be.

@@ -59,6 +59,25 @@ async fn commands_of_a_held_account_keep_their_order_and_later_ones_do_not_overt
     bank.close().await;
 }
 
+#[tokio::test]
+#[ignore = "needs a Postgres; scripts/test runs it on one"]
+async fn a_block_that_comes_between_the_reading_and_the_writing_of_an_account_is_not_overlooked() {
+    let bank = Bank::open("rules = []").await;
+    assert!(authorized(&bank.engine.submit(an_authorization()).await));
+    bank.store.one_commits().await;
+    let gate = bank.store.hold_commits().await;
+    let (call, neighbour) = (bank.hand_in(an_authorization()).await, request(second(1), authorize("B", 100, SENDER)));
+    let neighbour = bank.hand_in(neighbour).await;
+    bank.store.one_commits().await;
+    let mut client = PgConnection::connect(&bank.bench.database.url).await.unwrap();
+    // Nothing is locked, or this would wait for the call.
+    client.execute("UPDATE accounts SET status = 'Blocked' WHERE id = 'A'").await.unwrap();
+    drop(gate);
+    assert!(!authorized(&call.await.unwrap()));
+    assert!(authorized(&neighbour.await.unwrap()));
+    bank.close().await;
+}
+
 /// While a file is seeded again, its accounts go on.
 #[tokio::test]
 #[ignore = "needs a Postgres; scripts/test runs it on one"]

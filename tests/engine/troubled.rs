@@ -109,6 +109,11 @@ impl TroubledStore {
         self.loads.load(Ordering::Relaxed)
     }
 
+    fn troubled(&self, batch: Box<dyn Batch>) -> Box<dyn Batch> {
+        let (trouble, commits, loads) = (self.trouble.clone(), self.commits.clone(), self.loads.clone());
+        Box::new(TroubledBatch { batch, trouble, commits, loads })
+    }
+
     fn trouble(&self) -> Trouble {
         self.trouble.lock().unwrap().clone()
     }
@@ -133,12 +138,18 @@ impl Store for TroubledStore {
         drop(self.gate.lock().await);
         match self.trouble() {
             Trouble::Away => Err(away()),
-            _ => {
-                let batch = self.store.begin().await?;
-                let (trouble, commits, loads) = (self.trouble.clone(), self.commits.clone(), self.loads.clone());
-                Ok(Box::new(TroubledBatch { batch, trouble, commits, loads }))
-            }
+            _ => Ok(self.troubled(self.store.begin().await?)),
         }
+    }
+
+    async fn begin_without_locks(&self) -> Option<Box<dyn Batch>> {
+        if matches!(self.trouble(), Trouble::Away) {
+            return None;
+        }
+        let batch = self.store.begin_without_locks().await?;
+        self.begun.add_permits(1);
+        drop(self.gate.lock().await);
+        Some(self.troubled(batch))
     }
 
     async fn was_committed(&self, batch: TrackingId, at: Timestamp) -> Result<bool, StoreError> {

@@ -8,8 +8,13 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::cluster::Cluster;
 
-/// How a message that commits ends.
+/// What messages hold that begin a transaction, and how those end that end it.
+const BEGIN: &[u8] = b"BEGIN";
 const COMMIT: &[u8] = b"COMMIT\0";
+const ROLLBACK: &[u8] = b"ROLLBACK\0";
+
+/// What is written of a credit, the call itself. Where no transaction was begun, the statement that writes it commits, too.
+const CREDIT: &[u8] = b"\"AuthTrackingIdentifier\":";
 
 /// When a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,18 +61,21 @@ impl Relay {
 
 async fn carry(mut client: TcpStream, mut server: TcpStream, next_cuts: Cuts) {
     let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
-    let mut is_cut = false;
+    let (mut has_begun, mut is_cut) = (false, false);
     loop {
         tokio::select! {
             Ok(length @ 1..) = client.read(&mut asked) => {
-                if asked[..length].ends_with(COMMIT) {
+                let said = &asked[..length];
+                let commits = said.ends_with(COMMIT) || !has_begun && holds(said, CREDIT);
+                has_begun = !commits && !said.ends_with(ROLLBACK) && (has_begun || holds(said, BEGIN));
+                if commits {
                     match next_cuts.lock().unwrap().pop_front() {
                         Some(Cut::BeforeTheCommit) => return,
                         Some(Cut::BeforeTheAnswer) => is_cut = true,
                         None => {}
                     }
                 }
-                if server.write_all(&asked[..length]).await.is_err() {
+                if server.write_all(said).await.is_err() {
                     return;
                 }
             }
@@ -79,4 +87,8 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, next_cuts: Cuts) {
             else => return,
         }
     }
+}
+
+fn holds(said: &[u8], words: &[u8]) -> bool {
+    said.windows(words.len()).any(|part| part == words)
 }

@@ -91,6 +91,11 @@ impl State {
         Self { horizon, wanted: Wanted::for_requests(context, requests, recollection), ..Self::default() }
     }
 
+    /// Whether accounts, and the authorizations of theirs that are named, are likely to be all that is needed.
+    pub fn is_of_accounts_alone(&self, context: &Context, requests: &[Request]) -> bool {
+        self.wanted.is_of_accounts_alone(context, requests)
+    }
+
     /// What is to be loaded next.
     pub fn take_wanted(&mut self) -> Wanted {
         std::mem::take(&mut self.wanted)
@@ -150,6 +155,7 @@ impl State {
     pub fn into_changes(self) -> (Changes, BTreeSet<Lock>) {
         let mut changes = self.overlay.changes;
         changes.complete_accounts(self.accounts);
+        debug_assert!(changes.have_their_accounts());
         changes.file_records();
         (changes, self.locks.into_granted())
     }

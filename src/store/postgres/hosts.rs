@@ -152,7 +152,8 @@ impl Hosts {
         Ok(BatchConnection { connection, host: self.serving(), since: Instant::now() })
     }
 
-    fn take_kept(&self) -> Option<BatchConnection> {
+    /// A connection that was kept, on which nothing is begun. It may be dead.
+    pub(super) fn take_kept(&self) -> Option<BatchConnection> {
         let serving = self.serving();
         let mut kept = self.kept();
         kept.retain(|kept| kept.host == serving && kept.since.elapsed() < KEPT_FOR);
@@ -242,6 +243,7 @@ impl Hosts {
                 StoreError::Unavailable(why)
                 | StoreError::Conflict(why)
                 | StoreError::Held(why)
+                | StoreError::Overtaken(why)
                 | StoreError::Corrupt(why) => why,
             },
         };

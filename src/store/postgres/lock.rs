@@ -21,7 +21,7 @@ use super::store_error;
 use super::transaction;
 use super::write::is_held;
 use crate::decide::{Lock, LockKind, Locked};
-use crate::domain::TrackingId;
+use crate::domain::{AccountId, TrackingId};
 use crate::store::StoreError;
 use crate::store::rows::{Rows, parse, take_in};
 
@@ -37,17 +37,31 @@ pub(super) struct Part {
     keys: fn(&BTreeSet<Lock>) -> Result<Option<String>, StoreError>,
 }
 
-/// Everybody waits for accounts first.
-pub(super) const PARTS: [Part; 2] = [
-    Part {
-        lock: "
+/// The accounts, as `taken` says; each with its version.
+macro_rules! accounts {
+    ($taken:literal) => {
+        concat!(
+            "
             SELECT CASE WHEN a.row IS NOT NULL THEN 'account'
                     WHEN (SELECT true FROM accounts WHERE id = w LIMIT 1) THEN 'held' ELSE 'absent' END,
                 coalesce(a.row, json_build_object('kind', 'account', 'key', w)::text), a.version
             FROM json_array_elements_text($0::json) w
             LEFT JOIN LATERAL (
                 SELECT row_to_json(accounts)::text AS row, xmin::text AS version FROM accounts WHERE id = w OFFSET 0
-                FOR UPDATE SKIP LOCKED) a ON true",
+                ",
+            $taken,
+            ") a ON true"
+        )
+    };
+}
+
+/// The same without a lock: of one moment, as the authorizations that come with it.
+pub(super) const LOOK: &str = accounts!("");
+
+/// Everybody waits for accounts first.
+pub(super) const PARTS: [Part; 2] = [
+    Part {
+        lock: accounts!("FOR UPDATE SKIP LOCKED"),
         wait: "
             SELECT 1
             FROM (SELECT w FROM json_array_elements_text($0::json) w ORDER BY w COLLATE \"C\") w
@@ -75,13 +89,27 @@ pub(super) const PARTS: [Part; 2] = [
     },
 ];
 
-/// Authorizations that commands name, each with the version of its account's row that was seen. One that is counted for
-/// others than its account needs their events, too.
-pub(super) const NAMED: &str = "
-    SELECT 'authorization', row_to_json(a)::text, (SELECT xmin::text FROM accounts WHERE id = a.account LIMIT 1)
+/// Authorizations that commands name, each with a version of its account's row. One that is counted for others than its
+/// account needs their events, too.
+macro_rules! named {
+    ($version:literal) => {
+        concat!(
+            "
+    SELECT 'authorization', row_to_json(a)::text, ",
+            $version,
+            "
     FROM json_array_elements_text($0::json) w
     CROSS JOIN LATERAL (SELECT * FROM current_authorizations WHERE id = w::uuid LIMIT 1) a
-    WHERE json_array_length(a.counted) <= 1";
+    WHERE json_array_length(a.counted) <= 1"
+        )
+    };
+}
+
+/// With the version that was seen.
+pub(super) const NAMED: &str = named!("(SELECT xmin::text FROM accounts WHERE id = a.account LIMIT 1)");
+
+/// Of the moment at which their accounts are looked at: whatever the version is, it is the same.
+pub(super) const LOOK_AT_NAMED: &str = named!("NULL::text");
 
 /// In the order of the primary key: servers that make the same rows at once then wait for each other in one direction. An
 /// account has its row since it was opened.
@@ -102,7 +130,25 @@ pub(super) async fn lock(
     let Some((text, arguments)) = asked(wanted, named)? else { return Ok(Locked::default()) };
     let answers =
         sqlx::query_as_with(AssertSqlSafe(text), arguments).fetch_all(connection).await.map_err(store_error)?;
-    sort(wanted, &answers)
+    Ok(sort(wanted, &answers)?.under_locks())
+}
+
+/// By account, the version of its row.
+pub(super) type Versions = HashMap<AccountId, String>;
+
+/// Reads what would have come with the locks `wanted`, of accounts alone, and locks nothing.
+pub(super) async fn look(
+    connection: &mut PgConnection,
+    wanted: &BTreeSet<Lock>,
+    named: &BTreeSet<TrackingId>,
+) -> Result<(Locked, Versions), StoreError> {
+    let [accounts, _] = PARTS;
+    let asked = with_keys([(LOOK, (accounts.keys)(wanted)), (LOOK_AT_NAMED, keys(named))])?;
+    let Some((text, arguments)) = asked else { return Ok(Default::default()) };
+    let answers =
+        sqlx::query_as_with(AssertSqlSafe(text), arguments).fetch_all(connection).await.map_err(store_error)?;
+    let Answered { locked, versions, .. } = sort(wanted, &answers)?;
+    Ok((locked, versions))
 }
 
 fn asked(wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> Result<Option<(String, PgArguments)>, StoreError> {
@@ -110,9 +156,30 @@ fn asked(wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> Result<Option
     with_keys(locks.chain([(NAMED, keys(named))]))
 }
 
-fn sort(wanted: &BTreeSet<Lock>, answers: &[Answer]) -> Result<Locked, StoreError> {
+/// What the statement came to.
+struct Answered {
+    locked: Locked,
+    versions: Versions,
+    /// Of the accounts of the authorizations that came with them, in their order.
+    seen_versions: Vec<Option<String>>,
+}
+
+impl Answered {
+    /// Without the authorizations that may have changed before their account was locked.
+    fn under_locks(self) -> Locked {
+        let Self { mut locked, versions, seen_versions } = self;
+        let mut seen_versions = seen_versions.into_iter();
+        locked.loaded.authorizations.retain(|authorization| {
+            let locked = authorization.account.as_ref().and_then(|account| versions.get(account));
+            locked == seen_versions.next().flatten().as_ref()
+        });
+        locked
+    }
+}
+
+fn sort(wanted: &BTreeSet<Lock>, answers: &[Answer]) -> Result<Answered, StoreError> {
     let mut locked = Locked { granted: wanted.clone(), ..Locked::default() };
-    let mut locked_versions = HashMap::new();
+    let mut versions = Versions::new();
     let mut seen_versions = Vec::new();
     for (kind, row, version) in answers {
         let refused = match kind.as_str() {
@@ -122,10 +189,10 @@ fn sort(wanted: &BTreeSet<Lock>, answers: &[Answer]) -> Result<Locked, StoreErro
                 take_in(&mut locked.loaded, granted, Rows::One(row))?;
                 match granted {
                     "account" => {
-                        let account = locked.loaded.accounts.last();
-                        locked_versions.extend(account.map(|account| (account.id.clone(), version)));
+                        let account = locked.loaded.accounts.last().map(|account| account.id.clone());
+                        versions.extend(account.zip(version.clone()));
                     }
-                    "authorization" => seen_versions.push(version),
+                    "authorization" => seen_versions.push(version.clone()),
                     _ => {}
                 }
                 continue;
@@ -135,12 +202,7 @@ fn sort(wanted: &BTreeSet<Lock>, answers: &[Answer]) -> Result<Locked, StoreErro
         locked.granted.remove(&lock);
         refused.insert(lock);
     }
-    let mut seen_versions = seen_versions.into_iter();
-    locked.loaded.authorizations.retain(|authorization| {
-        let locked = authorization.account.as_ref().and_then(|account| locked_versions.get(account));
-        locked == seen_versions.next().as_ref()
-    });
-    Ok(locked)
+    Ok(Answered { locked, versions, seen_versions })
 }
 
 pub(super) async fn make(connection: &mut PgConnection, absent: &BTreeSet<Lock>) -> Result<(), StoreError> {
@@ -225,7 +287,7 @@ mod tests {
         let answers: Vec<Answer> = locking.await.unwrap().unwrap();
         let (gate, answers) = answers.split_first().unwrap();
         assert_eq!(gate.0, "gate");
-        let disturbed = sort(&wanted, answers).unwrap();
+        let disturbed = sort(&wanted, answers).unwrap().under_locks();
         assert_eq!(disturbed.loaded.subjects[0].last_event_at.0, 20, "the account is as it was locked");
         assert!(answers.iter().any(|answer| answer.0 == "authorization" && answer.1.contains("Open")), "{answers:?}");
         assert!(disturbed.loaded.authorizations.is_empty());

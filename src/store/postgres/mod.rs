@@ -1,7 +1,7 @@
 //! Postgres: for production, and for several servers on one database.
 //!
-//! A batch is four round trips as a rule: begin, [`lock`], [`write`] with the batch's id, commit; and a [`load`] where not all
-//! that it needs comes with the locks. Batches of several servers that touch different subjects run side by side
+//! A batch that needs accounts alone is two round trips ([`unlocked`]). Others are four as a rule: begin, [`lock`], [`write`]
+//! with the batch's id, commit; and a [`load`] where not all that they need comes with the locks. Batches of several servers that touch different subjects run side by side
 //! (`docs/adr/0006`). What is read travels as JSON in the shape of the domain's structs, what is written as binary rows of
 //! each table's own type (`docs/adr/0009`).
 
@@ -17,6 +17,7 @@ mod rows;
 mod servers;
 mod transaction;
 mod transfer;
+mod unlocked;
 mod write;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ use sqlx::{Executor, PgConnection, Postgres, query, query_scalar};
 
 use self::hosts::{BatchConnection, Hosts};
 use self::probe::Probe;
+use self::unlocked::UnlockedBatch;
 use super::rows::parse;
 use super::series::{overdue_accounts, overdue_others, read_overdue_accounts};
 use super::written::Committed;
@@ -171,6 +173,11 @@ impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
         let on = self.batches.begin_batch().await?;
         Ok(Box::new(PostgresBatch { on, batches: self.batches.clone(), writers: self.writers.clone() }))
+    }
+
+    async fn begin_without_locks(&self) -> Option<Box<dyn Batch>> {
+        let on = self.batches.take_kept()?;
+        Some(Box::new(UnlockedBatch { on, batches: self.batches.clone(), read: None, broken: false }))
     }
 
     /// Writes the id itself: that waits for a commit which is still under way, and makes one that comes later fail. What it

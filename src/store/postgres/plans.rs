@@ -72,6 +72,9 @@ async fn every_row_that_is_changed_is_found_by_its_key() {
         let (table, _) = after.split_once("[]").unwrap();
         let steps = plan(&mut connection, &write::compose(&[part.text]).unwrap(), &format!("{table}[]"), "'{}'").await;
         finds_every_row_by_its_key(&steps);
+        let if_unchanged = write::compose_if_unchanged(vec![part.text]).unwrap();
+        let steps = plan(&mut connection, &if_unchanged, &format!("{table}[], bigint[]"), "'{}', '{}'").await;
+        finds_every_row_by_its_key(&steps);
     }
 }
 
@@ -89,11 +92,16 @@ async fn a_lock_is_found_by_its_key() {
         let by_key = steps.iter().filter(|step| step.contains("Index Cond")).count();
         assert_eq!(by_key, 2 * looks, "{steps:#?}");
     }
-    let steps = plan(&mut connection, &parts::union(&[lock::NAMED]), "text", "'[]'").await;
-    for key in ["authorizations_pkey", "credits_authorization_key", "accounts_pkey"] {
-        assert!(steps.iter().any(|step| step.contains(&format!("using {key} "))), "{steps:#?}");
+    let looked_at = parts::union(&[lock::LOOK, lock::LOOK_AT_NAMED]);
+    for (texts, types, arguments) in
+        [(parts::union(&[lock::NAMED]), "text", "'[]'"), (looked_at, "text, text", "'[]', '[]'")]
+    {
+        let steps = plan(&mut connection, &texts, types, arguments).await;
+        for key in ["authorizations_pkey", "credits_authorization_key", "accounts_pkey"] {
+            assert!(steps.iter().any(|step| step.contains(&format!("using {key} "))), "{steps:#?}");
+        }
+        finds_every_row_by_its_key(&steps);
     }
-    finds_every_row_by_its_key(&steps);
 }
 
 #[tokio::test]

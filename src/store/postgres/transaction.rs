@@ -23,6 +23,7 @@ impl Settings {
     /// would read it in full long after it has grown. A database that was set to acknowledge before the disk has it is
     /// overruled: nothing is answered before it is durable.
     pub(super) const OF_BATCHES: Self = Self(&[
+        "default_transaction_isolation = 'read committed'",
         "lock_timeout = '50ms'",
         "statement_timeout = '30s'",
         "idle_in_transaction_session_timeout = '10s'",

@@ -2,12 +2,14 @@
 
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{Arguments, AssertSqlSafe, PgConnection};
 
+use super::lock::Versions;
 use super::parts::{numbered, unfit};
 use super::record::bind;
 use super::store_error;
 use crate::decide::{Changes, IDEMPOTENCY_KEPT};
+use crate::domain::Account;
 use crate::store::StoreError;
 use crate::store::columns::Listing;
 use crate::store::written::{Committed, Written};
@@ -33,6 +35,26 @@ macro_rules! update {
     };
 }
 
+/// The accounts, as they now are. When is the last event, is written as `$dated` says.
+macro_rules! update_accounts {
+    ($dated:literal, $new:literal) => {
+        concat!(
+            "UPDATE accounts old SET status = new.status, tier = new.tier, balance = new.balance, pending = new.pending,
+                receivable = new.receivable, last_event_at = ", $dated, ", series = new.series, unfiled = new.unfiled
+             FROM unnest($0::accounts[])", $new, " WHERE old.id = new.id"
+        )
+    };
+}
+
+const ACCOUNTS: &str = update_accounts!("new.last_event_at", " new");
+
+/// The same, for a batch that has locked none: where one was changed since, there is no value for a column that must have
+/// one, and the statement fails. Postgres compares what it finds once it has the row to itself.
+const ACCOUNTS_IF_UNCHANGED: &str = update_accounts!(
+    "CASE WHEN old.xmin::text::bigint = ($versions::bigint[])[new.ordinality] THEN new.last_event_at END",
+    " WITH ORDINALITY new"
+);
+
 /// All parts see the tables as they were before, and no two of them write the same row. What the batch's locks do not
 /// guard, another server may have written meanwhile: an account's identifier and an `Idempotency-Key` are therefore
 /// added, never replaced unseen. What was there before is found by its key, whatever the planner believes of a table;
@@ -48,16 +70,7 @@ pub(super) const PARTS: &[Part] = &[
         bind: |written, arguments| bind(written.changes.persons.values().flat_map(Listing::of), arguments),
     },
     Part { text: insert!("accounts"), bind: |written, arguments| bind(written.changes.opened_accounts(), arguments) },
-    Part {
-        text: update!(
-            "accounts",
-            "status = new.status, tier = new.tier, balance = new.balance, pending = new.pending,
-                receivable = new.receivable, last_event_at = new.last_event_at, series = new.series,
-                unfiled = new.unfiled",
-            by "old.id = new.id"
-        ),
-        bind: |written, arguments| bind(written.changes.changed_accounts(), arguments),
-    },
+    Part { text: ACCOUNTS, bind: |written, arguments| bind(written.changes.changed_accounts(), arguments) },
     Part {
         text: insert!(
             "subjects",
@@ -141,14 +154,7 @@ pub(super) async fn write(
     changes: &Changes,
     batch: Option<Committed>,
 ) -> Result<(), StoreError> {
-    let written = Written { changes, batch };
-    let mut arguments = PgArguments::default();
-    let mut texts: Vec<&str> = Vec::with_capacity(PARTS.len());
-    for part in PARTS {
-        if (part.bind)(&written, &mut arguments).map_err(unfit)? {
-            texts.push(part.text);
-        }
-    }
+    let (texts, arguments) = parts(&Written { changes, batch })?;
     let Some(text) = compose(&texts) else { return Ok(()) };
     let done = sqlx::query_with(AssertSqlSafe(text), arguments)
         .execute(connection)
@@ -159,6 +165,44 @@ pub(super) async fn write(
     } else {
         Err(StoreError::Conflict("another server has used an Idempotency-Key meanwhile".to_owned()))
     }
+}
+
+/// Writes `changes` and commits, in one, if every account of theirs still has its version.
+pub(super) async fn write_if_unchanged(
+    connection: &mut PgConnection,
+    changes: &Changes,
+    batch: Committed,
+    versions: &Versions,
+) -> Result<(), StoreError> {
+    let of_account = |(account, _): (&Account, _)| versions.get(&account.id)?.parse().ok();
+    let Some(versions) = changes.changed_accounts().map(of_account).collect::<Option<Vec<i64>>>() else {
+        return Err(StoreError::Overtaken("an account was not looked at".to_owned()));
+    };
+    let (texts, mut arguments) = parts(&Written { changes, batch: Some(batch) })?;
+    let Some(text) = compose_if_unchanged(texts) else { return Ok(()) };
+    arguments.add(versions).map_err(unfit)?;
+    let done = sqlx::query_with(AssertSqlSafe(text), arguments).execute(connection).await;
+    done.map(drop)
+        .map_err(|error| if is_refusal(&error) { StoreError::Overtaken(error.to_string()) } else { store_error(error) })
+}
+
+/// The parts that have rows, and their rows.
+fn parts(written: &Written<'_>) -> Result<(Vec<&'static str>, PgArguments), StoreError> {
+    let mut arguments = PgArguments::default();
+    let mut texts = Vec::with_capacity(PARTS.len());
+    for part in PARTS {
+        if (part.bind)(written, &mut arguments).map_err(unfit)? {
+            texts.push(part.text);
+        }
+    }
+    Ok((texts, arguments))
+}
+
+/// The statement failed on what it found, and nothing else can have become of it: another way may do.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    // Values and constraints, transactions that met, locks that others have, and a standby.
+    code.is_some_and(|code| ["21", "22", "23", "25", "40", "54", "55"].contains(&&code[..2]))
 }
 
 pub(super) fn compose(parts: &[&str]) -> Option<String> {
@@ -174,6 +218,14 @@ pub(super) fn compose(parts: &[&str]) -> Option<String> {
     text.push(' ');
     numbered(&mut text, last, parts.len());
     Some(text)
+}
+
+/// The same with the accounts' versions, in their rows' order, for its last parameter.
+pub(super) fn compose_if_unchanged(mut parts: Vec<&str>) -> Option<String> {
+    for part in parts.iter_mut().filter(|part| **part == ACCOUNTS) {
+        *part = ACCOUNTS_IF_UNCHANGED;
+    }
+    Some(compose(&parts)?.replace("$versions", &format!("${}", parts.len() + 1)))
 }
 
 /// `lock_not_available` and `deadlock_detected`: somebody else has a row that the batch needs, and the batch as a whole

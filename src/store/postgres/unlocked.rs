@@ -1,0 +1,255 @@
+//! A batch that locks nothing: two round trips, one that reads, and one that writes and commits if what was read is as it was.
+//!
+//! Whoever changes anything of an account writes its row, and with it the row's version (`xmin`). So a batch that was decided
+//! on accounts alone is right for as long as their versions are the same, and that is what its write looks at, once it
+//! has each row to itself. Nothing is begun, so there is nothing to end.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+
+use super::hosts::{BatchConnection, Hosts};
+use super::lock::{self, Versions};
+use super::write;
+use crate::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
+use crate::domain::{Timestamp, TrackingId};
+use crate::store::written::Committed;
+use crate::store::{Batch, Durability, StoreError};
+
+pub(super) struct UnlockedBatch {
+    pub on: BatchConnection,
+    pub batches: Hosts,
+    /// Of what it was decided on, once that was asked for.
+    pub read: Option<Versions>,
+    /// Something has failed on its connection.
+    pub broken: bool,
+}
+
+fn more_is_needed() -> StoreError {
+    StoreError::Overtaken("it needs more than accounts".to_owned())
+}
+
+#[async_trait]
+impl Batch for UnlockedBatch {
+    fn is_alone(&self) -> bool {
+        false
+    }
+
+    async fn lock(&mut self, wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> Result<Locked, StoreError> {
+        if self.read.is_some() || wanted.iter().any(|lock| lock.kind != LockKind::Account) {
+            return Err(more_is_needed());
+        }
+        let looked = self.batches.watch_host(self.on.host, lock::look(&mut self.on.connection, wanted, named)).await;
+        self.broken = looked.is_err();
+        let (found, versions) = looked?;
+        self.read = Some(versions);
+        Ok(found)
+    }
+
+    async fn make_locks(&mut self, _absent: &BTreeSet<Lock>) -> Result<(), StoreError> {
+        Err(more_is_needed())
+    }
+
+    async fn wait_for(&mut self, _wanted: &BTreeSet<Lock>) -> Result<(), StoreError> {
+        Err(more_is_needed())
+    }
+
+    async fn load(&mut self, _wanted: &Wanted) -> Result<Loaded, StoreError> {
+        Err(more_is_needed())
+    }
+
+    async fn write(&mut self, _changes: &Changes) -> Result<(), StoreError> {
+        Err(more_is_needed())
+    }
+
+    async fn roll_back(self: Box<Self>) {
+        if !self.broken {
+            self.batches.keep(self.on);
+        }
+    }
+
+    async fn commit(
+        mut self: Box<Self>,
+        changes: &Changes,
+        batch: TrackingId,
+        at: Timestamp,
+    ) -> Result<Durability, StoreError> {
+        let versions = self.read.take().unwrap_or_default();
+        let committed = Committed { id: batch, at };
+        let written = write::write_if_unchanged(&mut self.on.connection, changes, committed, &versions);
+        let written = self.batches.watch_host(self.on.host, written).await;
+        if matches!(written, Ok(()) | Err(StoreError::Overtaken(_))) {
+            self.batches.keep(self.on);
+        }
+        written.map(|()| Durability::Reached)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, Executor, PgConnection, query, query_scalar, raw_sql};
+
+    use super::super::PostgresStore;
+    use super::super::throw_away::Database;
+    use super::*;
+    use crate::clock::fresh_id;
+    use crate::domain::{SubjectKey, SubjectKind};
+    use crate::store::Store;
+
+    const ACCOUNT: &str = "
+        INSERT INTO accounts VALUES
+            ('4000', '00000000-0000-7000-8000-000000000001', 'MXN', 'Active', 'standard', 'Ana', 1, 0, 0, 0, 0, 10)";
+
+    const BLOCKED: &str = "UPDATE accounts SET status = 'Blocked', last_event_at = 20";
+
+    /// A store with one account, and another client of its database.
+    struct Bank {
+        store: PostgresStore,
+        database: Database,
+        other: PgConnection,
+    }
+
+    impl Bank {
+        async fn open() -> Self {
+            let database = Database::create().await;
+            let store = PostgresStore::open(std::slice::from_ref(&database.address)).await.unwrap();
+            let mut other = PgConnection::connect(&database.address).await.unwrap();
+            other.execute(raw_sql(ACCOUNT)).await.unwrap();
+            // Whose connection is kept.
+            let first = store.begin().await.unwrap();
+            first.commit(&Changes::default(), fresh_id(), Timestamp(1)).await.unwrap().reached().await.unwrap();
+            Self { store, database, other }
+        }
+
+        /// A batch that has read the account, and what a call on it at 30 would write.
+        async fn read(&self) -> (UnlockedBatch, Changes) {
+            let on = self.store.batches.take_kept().expect("one was kept");
+            let mut batch = UnlockedBatch { on, batches: self.store.batches.clone(), read: None, broken: false };
+            let wanted = BTreeSet::from([Lock::from(&SubjectKey::new(SubjectKind::Account, "4000"))]);
+            let Loaded { accounts, subjects, .. } = batch.lock(&wanted, &BTreeSet::new()).await.unwrap().loaded;
+            let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
+            let dated = |mut subject: crate::domain::Subject| {
+                subject.last_event_at = Timestamp(30);
+                (subject.key.clone(), subject)
+            };
+            let subjects = subjects.into_iter().map(dated).collect();
+            (batch, Changes { accounts, subjects, ..Changes::default() })
+        }
+
+        /// When the account's last event was, as is committed.
+        async fn last_event_at(&mut self) -> i64 {
+            query_scalar("SELECT last_event_at FROM accounts").fetch_one(&mut self.other).await.unwrap()
+        }
+
+        async fn waits_until_somebody_waits_for_the_account(&mut self) {
+            let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)";
+            while !query_scalar::<_, bool>(waits).fetch_one(&mut self.other).await.unwrap() {}
+        }
+
+        async fn close(self) {
+            self.other.close().await.unwrap();
+            self.store.close().await;
+            self.database.drop().await;
+        }
+    }
+
+    async fn commit(batch: UnlockedBatch, changes: Changes) -> Result<Durability, StoreError> {
+        Box::new(batch).commit(&changes, fresh_id(), Timestamp(30)).await
+    }
+
+    fn is_overtaken(committed: &Result<Durability, StoreError>) -> bool {
+        matches!(committed, Err(StoreError::Overtaken(_)))
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn what_nobody_has_changed_is_committed_under_the_batchs_id() {
+        let mut bank = Bank::open().await;
+        let (batch, changes) = bank.read().await;
+        let id = fresh_id();
+        Box::new(batch).commit(&changes, id, Timestamp(30)).await.unwrap().reached().await.unwrap();
+        assert_eq!(bank.last_event_at().await, 30);
+        assert!(bank.store.was_committed(id, Timestamp(30)).await.unwrap());
+        let (batch, _) = bank.read().await;
+        Box::new(batch).roll_back().await;
+        bank.close().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn what_somebody_has_changed_since_it_was_read_is_not_written() {
+        let mut bank = Bank::open().await;
+        let (batch, changes) = bank.read().await;
+        bank.other.execute(raw_sql(BLOCKED)).await.unwrap();
+        let id = fresh_id();
+        let committed = Box::new(batch).commit(&changes, id, Timestamp(30)).await;
+        assert!(is_overtaken(&committed), "{committed:?}");
+        assert_eq!(bank.last_event_at().await, 20);
+        assert!(!bank.store.was_committed(id, Timestamp(30)).await.unwrap());
+        bank.close().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn what_somebody_is_changing_is_waited_for_and_then_looked_at() {
+        for (ends, is_changed) in [("COMMIT", true), ("ROLLBACK", false)] {
+            let mut bank = Bank::open().await;
+            let (mut batch, changes) = bank.read().await;
+            query("SET lock_timeout = '30s'").execute(&mut *batch.on.connection).await.unwrap();
+            bank.other.execute(raw_sql("BEGIN")).await.unwrap();
+            bank.other.execute(raw_sql(BLOCKED)).await.unwrap();
+            let committing = tokio::spawn(commit(batch, changes));
+            bank.waits_until_somebody_waits_for_the_account().await;
+            bank.other.execute(raw_sql(ends)).await.unwrap();
+            let committed = committing.await.unwrap();
+            assert_eq!(is_overtaken(&committed), is_changed, "{committed:?} after {ends}");
+            assert_eq!(bank.last_event_at().await, if is_changed { 20 } else { 30 });
+            bank.close().await;
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn what_somebody_holds_is_not_waited_for_longer_than_a_lock_is() {
+        let mut bank = Bank::open().await;
+        let (batch, changes) = bank.read().await;
+        bank.other.execute(raw_sql("BEGIN")).await.unwrap();
+        bank.other.execute(raw_sql("SELECT FROM accounts FOR UPDATE")).await.unwrap();
+        let committed = commit(batch, changes).await;
+        assert!(is_overtaken(&committed), "{committed:?}");
+        bank.other.execute(raw_sql("ROLLBACK")).await.unwrap();
+        assert_eq!(bank.last_event_at().await, 10);
+        bank.close().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn an_account_that_was_not_read_is_not_written() {
+        let mut bank = Bank::open().await;
+        let (mut batch, changes) = bank.read().await;
+        batch.read = Some(Versions::new());
+        assert!(is_overtaken(&commit(batch, changes).await));
+        assert_eq!(bank.last_event_at().await, 10);
+        bank.close().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn whoever_needs_more_than_accounts_is_told_and_their_connection_serves_the_next() {
+        let bank = Bank::open().await;
+        for _ in 0..3 {
+            let (mut batch, changes) = bank.read().await;
+            let sender = BTreeSet::from([Lock::from(&SubjectKey::new(SubjectKind::Sender, "A"))]);
+            let refused = [
+                batch.lock(&sender, &BTreeSet::new()).await.err(),
+                batch.make_locks(&sender).await.err(),
+                batch.wait_for(&sender).await.err(),
+                batch.load(&Wanted::default()).await.err(),
+                batch.write(&changes).await.err(),
+            ];
+            assert!(refused.iter().all(|refused| matches!(refused, Some(StoreError::Overtaken(_)))), "{refused:?}");
+            Box::new(batch).roll_back().await;
+        }
+        bank.close().await;
+    }
+}
