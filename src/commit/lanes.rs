@@ -1,5 +1,5 @@
-//! Two lanes. The first takes all that waits in its queues, with a writer for each, and waits for nobody. What names
-//! something that others hold goes to the second, one writer, which tries again, in order, until it is free or three
+//! Two lanes. The first takes all that waits in its queues, with a writer for each, and waits for nobody (a batch without
+//! locks, for some milliseconds: `docs/adr/0026`). What names something that others hold goes to the second, one writer, which tries again, in order, until it is free or three
 //! seconds are over; whatever comes later and names the same goes behind it. So a row that somebody holds delays its own
 //! commands only.
 
@@ -110,7 +110,7 @@ impl First {
             }
             self.room.leave(waiting.len());
             let new = std::mem::take(&mut waiting);
-            let late = self.writer.carry_out(new, &BTreeSet::new(), &self.awaited.locks()).await;
+            let late = self.writer.carry_out(new, None, &self.awaited.locks()).await;
             late.into_iter().for_each(|late| self.put_back(late));
         }
     }
@@ -165,7 +165,7 @@ impl Second {
             let expected =
                 kept.iter().map(|(behind, _)| behind).filter(|behind| behind.is_disjoint(&stuck)).flatten().cloned();
             let expected = expected.collect();
-            let mut late = self.writer.carry_out(waiting, &expected, &awaited).await.into_iter().peekable();
+            let mut late = self.writer.carry_out(waiting, Some(&expected), &awaited).await.into_iter().peekable();
             for (place, (behind, until)) in kept.into_iter().enumerate() {
                 if let Some(late) = late.next_if(|late| late.place == place) {
                     self.awaited.add(&late.behind);

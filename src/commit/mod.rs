@@ -10,7 +10,7 @@
 //! Where the store takes several batches at the same time, there are as many writers, each with a queue of its own;
 //! commands that name the same have the same one ([`division`]).
 //!
-//! A writer is a task of its own, so a caller that hangs up cancels nothing, and ledger work is never under a timeout.
+//! A writer is a task, or a thread, of its own, so a caller that hangs up cancels nothing, and ledger work is never under a timeout.
 //! Only this module waits for a store's transaction; only `decide` decides what is in it.
 
 mod division;
@@ -32,7 +32,7 @@ use crate::store::Store;
 use crate::telemetry;
 
 use self::division::Division;
-use self::writer::{ON_THEIR_WAY_AT_MOST, Rivals, Stuck, Writer};
+use self::writer::{ON_THEIR_WAY_AT_MOST, Stuck, Wariness, Writer};
 
 pub use execute::{ExecuteError, Executed, begin_with_the_directory, execute};
 
@@ -143,7 +143,7 @@ impl Engine {
             store: store.clone(),
             context,
             stuck: Stuck::default(),
-            rivals: Rivals::default(),
+            wariness: Wariness::default(),
             recollection: Arc::default(),
             answers: TaskTracker::new(),
             on_their_way: Arc::new(Semaphore::new(ON_THEIR_WAY_AT_MOST)),

@@ -33,8 +33,11 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Commits that may be on their way to the disk at the same time. One is synced and one waits for the next sync as a rule.
 pub(super) const ON_THEIR_WAY_AT_MOST: usize = 4;
 
-/// So many batches take locks after one without was overtaken.
-const WARY_FOR: u32 = 64;
+/// So many batches take locks after one without was overtaken: whoever wants the same accounts is likely to be still there.
+const WARY_OF_RIVALS: u32 = 64;
+
+/// And after one that has needed more than accounts.
+const WARY_OF_MORE: u32 = 8;
 
 /// How long what stayed held is only tried, without waiting.
 const LET_ALONE_FOR: Duration = Duration::from_secs(1);
@@ -88,7 +91,7 @@ pub(super) struct Writer {
     pub store: Arc<dyn Store>,
     pub context: Arc<Context>,
     pub stuck: Stuck,
-    pub rivals: Rivals,
+    pub wariness: Wariness,
     pub recollection: Arc<Mutex<Recollection>>,
     /// The tasks of commits that are not durable yet, while the next batch is written.
     pub answers: TaskTracker,
@@ -96,18 +99,17 @@ pub(super) struct Writer {
     pub on_their_way: Arc<Semaphore>,
 }
 
-/// Others who change the same accounts at the same time, as another server may: where a batch without locks meets them, it is
-/// decided twice.
+/// How many more batches take locks at once, because one without was decided in vain.
 #[derive(Clone, Default)]
-pub(super) struct Rivals(Arc<AtomicU32>);
+pub(super) struct Wariness(Arc<AtomicU32>);
 
-impl Rivals {
-    fn met(&self) {
-        self.0.store(WARY_FOR, Ordering::Relaxed);
+impl Wariness {
+    fn lasts(&self, batches: u32) {
+        self.0.fetch_max(batches, Ordering::Relaxed);
     }
 
-    /// Whether they were met within the last few batches.
-    fn are_about(&self) -> bool {
+    /// Whether there is any left, of which this batch takes one.
+    fn is_left(&self) -> bool {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 }
@@ -144,12 +146,12 @@ impl Writer {
 
     /// Carries out a batch and answers everybody in it, but for those whose locks others hold or who name one of `held`:
     /// they come back, in order. A batch that fails is split until only the guilty command fails. It begins by waiting its
-    /// turn for `expected`, which is what these commands are known to name; nothing, where they are new. Where a commit takes
+    /// turn for `expected`, which is what these commands are known to name; `None`, where they are new. Where a commit takes
     /// a while to be durable, its callers are answered later, by a task among `answers`.
     pub(super) async fn carry_out(
         &self,
         waiting: Vec<Waiting>,
-        expected: &BTreeSet<Lock>,
+        expected: Option<&BTreeSet<Lock>>,
         held: &BTreeSet<Lock>,
     ) -> Vec<Late> {
         let until = Instant::now() + HELD_AT_MOST;
@@ -230,7 +232,7 @@ impl Writer {
     async fn commit(
         &self,
         requests: &[Request],
-        expected: &BTreeSet<Lock>,
+        expected: Option<&BTreeSet<Lock>>,
         held: &BTreeSet<Lock>,
     ) -> Result<(Vec<Result<Outcome, PutBack>>, Option<Commit>), Failure> {
         let started = Instant::now();
@@ -252,17 +254,24 @@ impl Writer {
         id: TrackingId,
         at: Timestamp,
         requests: &[Request],
-        expected: &BTreeSet<Lock>,
+        expected: Option<&BTreeSet<Lock>>,
         held: &BTreeSet<Lock>,
     ) -> Result<Attempted, ExecuteError> {
         let mut state = self.state(requests, held);
-        if expected.is_empty()
+        // What waits behind others has to have its turn.
+        if expected.is_none()
+            && held.is_empty()
             && state.is_of_accounts_alone(&self.context, requests)
-            && !self.rivals.are_about()
+            && !self.wariness.is_left()
             && let Some(batch) = self.store.begin_without_locks().await
         {
-            if let Some(done) = self.attempt_without_locks(batch, state, id, at, requests).await {
-                return done;
+            match self.attempt_without_locks(batch, state, id, at, requests).await {
+                Ok(done) => return done,
+                Err(InVain { wary_for, why }) => {
+                    tracing::debug!(why, batch = %id, "a batch without locks is decided again, with locks");
+                    metrics::counter!(telemetry::BATCHES_WITHOUT_LOCKS, "outcome" => why).increment(1);
+                    self.wariness.lasts(wary_for);
+                }
             }
             state = self.state(requests, held);
         }
@@ -276,7 +285,6 @@ impl Writer {
         }
     }
 
-    /// `None` where it takes locks after all.
     async fn attempt_without_locks(
         &self,
         mut batch: Box<dyn Batch>,
@@ -284,21 +292,25 @@ impl Writer {
         id: TrackingId,
         at: Timestamp,
         requests: &[Request],
-    ) -> Option<Result<Attempted, ExecuteError>> {
-        match decide_what_can_be(&mut *batch, &self.context, state, requests).await {
-            Ok(decided) if decided.outcomes.iter().any(Result::is_ok) => {
-                match self.write(batch, decided, id, at).await {
-                    Err(ExecuteError::Store(StoreError::Overtaken(_))) => {
-                        self.rivals.met();
-                        None
-                    }
-                    done => Some(done),
-                }
-            }
-            _ => {
+    ) -> Result<Result<Attempted, ExecuteError>, InVain> {
+        let decided = match decide_what_can_be(&mut *batch, &self.context, state, requests).await {
+            Ok(decided) if decided.outcomes.iter().any(Result::is_ok) => decided,
+            refused => {
                 batch.roll_back().await;
-                None
+                let needs_more = matches!(refused, Ok(_) | Err(ExecuteError::Store(StoreError::Overtaken(_))));
+                let why = if needs_more { "needed_more" } else { "failed" };
+                return Err(InVain { wary_for: WARY_OF_MORE, why });
             }
+        };
+        match self.write(batch, decided, id, at).await {
+            Err(ExecuteError::Store(StoreError::Overtaken(_))) => {
+                Err(InVain { wary_for: WARY_OF_RIVALS, why: "overtaken" })
+            }
+            Ok(done) => {
+                metrics::counter!(telemetry::BATCHES_WITHOUT_LOCKS, "outcome" => "carried_out").increment(1);
+                Ok(Ok(done))
+            }
+            Err(error) => Ok(Err(error)),
         }
     }
 
@@ -331,9 +343,9 @@ impl Writer {
         batch: &mut dyn Batch,
         state: State,
         requests: &[Request],
-        expected: &BTreeSet<Lock>,
+        expected: Option<&BTreeSet<Lock>>,
     ) -> Result<Unwritten, ExecuteError> {
-        if !expected.is_empty() {
+        if let Some(expected) = expected.filter(|expected| !expected.is_empty()) {
             match batch.wait_for(expected).await {
                 Ok(()) => {}
                 // What stays held for longer than batches take is let alone; the rest need not wait for it.
@@ -358,6 +370,13 @@ impl Writer {
         }
         false
     }
+}
+
+/// A batch without locks that has committed nothing.
+struct InVain {
+    /// So many batches take locks at once.
+    wary_for: u32,
+    why: &'static str,
 }
 
 /// A batch that was committed.
@@ -432,11 +451,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_has_met_rivals_is_wary_for_some_batches() {
-        let rivals = Rivals::default();
-        assert!(!rivals.are_about());
-        rivals.met();
-        assert!((0..WARY_FOR).all(|_| rivals.are_about()));
-        assert!(!rivals.are_about());
+    fn a_batch_that_was_decided_in_vain_makes_the_next_ones_wary() {
+        let wariness = Wariness::default();
+        assert!(!wariness.is_left());
+        wariness.lasts(WARY_OF_RIVALS);
+        wariness.lasts(WARY_OF_MORE);
+        assert!((0..WARY_OF_RIVALS).all(|_| wariness.is_left()));
+        assert!(!wariness.is_left());
     }
 }

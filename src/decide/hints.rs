@@ -87,13 +87,12 @@ impl Wanted {
     /// Whether this, which was made for `requests`, names accounts and authorizations of theirs, and they are likely to need
     /// nothing else.
     pub(super) fn is_of_accounts_alone(&self, context: &Context, requests: &[Request]) -> bool {
-        let Self { subjects, authorizations, .. } = self;
-        let of_accounts =
-            Self { subjects: subjects.clone(), authorizations: authorizations.clone(), ..Self::default() };
-        *self == of_accounts
-            && subjects.iter().all(|subject| subject.kind == SubjectKind::Account)
-            && !context.rules.counts_by(SubjectKind::Receiver)
+        let counts_others =
+            [SubjectKind::Sender, SubjectKind::Receiver].iter().any(|kind| context.rules.counts_by(*kind));
+        !counts_others
             && requests.iter().all(Request::needs_an_account_alone)
+            && self.prefixes.is_empty()
+            && self.idempotency.is_empty()
     }
 
     fn name(&mut self, context: &Context, request: &Request, recollection: &Recollection) {

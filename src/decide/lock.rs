@@ -67,8 +67,8 @@ pub struct Locked {
     pub held: BTreeSet<Lock>,
     /// The store has no row for them: nobody has ever locked them, or the account is not opened yet.
     pub absent: BTreeSet<Lock>,
-    /// The rows of accounts and subjects that were granted, and of authorizations of such accounts, as they will stay until
-    /// the transaction ends.
+    /// The rows of accounts and subjects that were granted, and of authorizations of such accounts, as they stay until the
+    /// batch ends, or it is not committed.
     pub loaded: Loaded,
 }
 

@@ -1,6 +1,6 @@
 //! What the heads of series told when they were last written: whether a window's start has to be looked for at all.
 //!
-//! A guess like the others ([`Wanted::for_requests`]): the head that is loaded under the lock decides, and where it does not
+//! A guess like the others ([`Wanted::for_requests`]): the head that the batch loads decides, and where it does not
 //! tell after all, the batch is decided again with what was missing.
 //!
 //! [`Wanted::for_requests`]: super::Wanted::for_requests

@@ -130,7 +130,7 @@ pub trait Database: Store + Reads + Servers + Transfer {}
 
 impl<T: Store + Reads + Servers + Transfer> Database for T {}
 
-/// One transaction.
+/// One transaction; where it takes no locks, each of the two things that it does, the one reading and the commit, is one.
 #[async_trait]
 pub trait Batch: Send {
     /// Whether nobody else can write before this transaction ends. There is nothing to lock then.

@@ -30,6 +30,9 @@ pub const HTTP_REQUEST_SECONDS: &str = "vna_http_request_seconds";
 pub const DECISIONS: &str = "vna_decisions_total";
 /// Histogram, commands that one commit held.
 pub const BATCH_COMMANDS: &str = "vna_batch_commands";
+/// Counter of batches that began without locks, on Postgres; label `outcome`: `carried_out`, or why they were decided again:
+/// `overtaken`, `needed_more`, `failed`.
+pub const BATCHES_WITHOUT_LOCKS: &str = "vna_batches_without_locks_total";
 /// Gauge, requests that wait for the writer.
 pub const QUEUE_DEPTH: &str = "vna_queue_depth";
 /// Gauge, servers seen lately on this server's database that decide by other rules or settings than this one.

@@ -1,4 +1,5 @@
-//! How often something is loaded beside what comes with the locks: a round trip each, and a pass over the whole batch.
+//! How often something is loaded beside what comes with the locks, a round trip each, and a pass over the whole batch; and what
+//! takes no locks at all.
 
 use vna_partner::decide::Outcome;
 
@@ -35,5 +36,25 @@ async fn an_authorization_and_its_credit_take_one_load_each_at_most() {
     let answer = bank.engine.submit(request(second(2), credit(ACCOUNT, id))).await;
     assert!(matches!(answer, Ok(Outcome::Credit(answer)) if answer.success));
     assert_eq!(bank.store.loads() - before, usize::from(!comes_with_its_lock), "the account and the authorization");
+    bank.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a Postgres; scripts/test runs it on one"]
+async fn calls_that_need_their_account_alone_take_no_locks_and_others_do() {
+    let bank = Bank::open(RULES).await;
+    assert!(authorized(&bank.engine.submit(an_authorization()).await));
+
+    let (authorization, before) = (an_authorization(), bank.store.locking());
+    let id = authorization.id;
+    assert!(authorized(&bank.engine.submit(authorization).await));
+    let answer = bank.engine.submit(request(second(2), credit(ACCOUNT, id))).await;
+    assert!(matches!(answer, Ok(Outcome::Credit(answer)) if answer.success));
+    assert_eq!(bank.store.locking(), before);
+
+    // It has its answer already, which is in another table.
+    let again = bank.engine.submit(request(second(3), credit(ACCOUNT, id))).await;
+    assert!(matches!(again, Ok(Outcome::Credit(answer)) if answer.success));
+    assert_eq!(bank.store.locking(), before + 1);
     bank.close().await;
 }

@@ -54,6 +54,8 @@ pub struct TroubledStore {
     gate: Gate,
     /// One permit for each transaction that was asked for.
     begun: Semaphore,
+    /// Those of them that take locks.
+    locking: AtomicUsize,
     commits: Arc<Commits>,
     loads: Arc<AtomicUsize>,
 }
@@ -62,7 +64,7 @@ impl TroubledStore {
     pub fn over(store: Arc<dyn Database>) -> Self {
         let commits = Arc::new(Commits { gate: Arc::default(), disk: Arc::default(), asked: Semaphore::new(0) });
         let (trouble, gate, loads) = (Arc::default(), Arc::default(), Arc::default());
-        Self { store, trouble, gate, begun: Semaphore::new(0), commits, loads }
+        Self { store, trouble, gate, begun: Semaphore::new(0), locking: AtomicUsize::new(0), commits, loads }
     }
 
     pub fn set(&self, trouble: Trouble) {
@@ -104,6 +106,11 @@ impl TroubledStore {
         self.begun.available_permits()
     }
 
+    /// How many transactions that take locks were asked for.
+    pub fn locking(&self) -> usize {
+        self.locking.load(Ordering::Relaxed)
+    }
+
     /// How often something was loaded.
     pub fn loads(&self) -> usize {
         self.loads.load(Ordering::Relaxed)
@@ -135,6 +142,7 @@ impl Store for TroubledStore {
 
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
         self.begun.add_permits(1);
+        self.locking.fetch_add(1, Ordering::Relaxed);
         drop(self.gate.lock().await);
         match self.trouble() {
             Trouble::Away => Err(away()),

@@ -2,7 +2,8 @@
 //!
 //! The host that served last is asked first, then the others in turn. Every transaction begins by asking for `READ WRITE`,
 //! which a standby refuses: so after a failover the next host is found without anybody being told, and a connection
-//! whose host has become a standby meanwhile serves nothing.
+//! whose host has become a standby meanwhile serves nothing. (A batch without locks begins none: a standby refuses what it
+//! writes, and then it begins one.)
 //!
 //! A pooler between us and the host may run each transaction on another of its connections, where a prepared statement
 //! of ours is missing or somebody else's has its name. It is found out when it is connected to, and then no statement and
@@ -132,11 +133,11 @@ impl Hosts {
         self.serving_host(begin, |pool, begin| async move { pool.begin_with(begin).await }).await
     }
 
-    /// A connection [for batches](Self::for_batches) on which one was begun. It is ended by [`transaction::commit`] and
-    /// kept, or else when it is dropped.
+    /// A connection [for batches](Self::for_batches) on which a transaction was begun. It is kept once that has ended, or else
+    /// ends it when it is dropped.
     pub(super) async fn begin_batch(&self) -> Result<BatchConnection, StoreError> {
         if let Some(mut kept) = self.take_kept()
-            && let Some(host) = self.hosts.get(kept.host).filter(|host| !host.is_pooled())
+            && let Some(host) = self.hosts.get(kept.host)
             // Where it is dead, another one is looked for as ever.
             && host.answered(kept.connection.execute(sqlx::raw_sql(transaction::BATCH))).await.is_ok()
         {
@@ -152,11 +153,12 @@ impl Hosts {
         Ok(BatchConnection { connection, host: self.serving(), since: Instant::now() })
     }
 
-    /// A connection that was kept, on which nothing is begun. It may be dead.
+    /// A connection that was kept, to a host without a pooler. Nothing is begun on it, and it may be dead.
     pub(super) fn take_kept(&self) -> Option<BatchConnection> {
         let serving = self.serving();
         let mut kept = self.kept();
-        kept.retain(|kept| kept.host == serving && kept.since.elapsed() < KEPT_FOR);
+        let is_pooled = self.hosts.get(serving).is_none_or(Host::is_pooled);
+        kept.retain(|kept| kept.host == serving && !is_pooled && kept.since.elapsed() < KEPT_FOR);
         kept.pop()
     }
 
@@ -275,6 +277,17 @@ impl Hosts {
         let next = (place + 1) % self.hosts.len();
         _ = self.serving.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
         Err(StoreError::Unavailable(format!("{host} does not answer any more")))
+    }
+
+    /// What the first word on a connection to the host at `place` comes to, which is waited for as a transaction's beginning is.
+    pub(super) async fn watch_first_word<T>(
+        &self,
+        place: usize,
+        word: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Some(host) = self.hosts.get(place) else { return word.await };
+        let answered = host.while_it_lives(word, BEGIN_TIMEOUT).await;
+        answered.unwrap_or_else(|| Err(StoreError::Unavailable(format!("{host} does not answer"))))
     }
 
     pub(super) async fn close(&self) {

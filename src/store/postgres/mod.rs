@@ -1,9 +1,9 @@
 //! Postgres: for production, and for several servers on one database.
 //!
 //! A batch that needs accounts alone is two round trips ([`unlocked`]). Others are four as a rule: begin, [`lock`], [`write`]
-//! with the batch's id, commit; and a [`load`] where not all that they need comes with the locks. Batches of several servers that touch different subjects run side by side
-//! (`docs/adr/0006`). What is read travels as JSON in the shape of the domain's structs, what is written as binary rows of
-//! each table's own type (`docs/adr/0009`).
+//! with the batch's id, commit; and a [`load`] where not all that they need comes with the locks. Batches of several servers
+//! that touch different subjects run side by side (`docs/adr/0006`). What is read travels as JSON in the shape of the domain's
+//! structs, what is written as binary rows of each table's own type (`docs/adr/0009`).
 
 mod audit;
 mod hosts;
@@ -389,26 +389,33 @@ mod settings {
     use crate::store::Store;
 
     const ASKED: &str = "SELECT concat_ws(' ', current_setting('synchronous_commit'), current_setting('lock_timeout'),
-        current_setting('statement_timeout'), current_setting('enable_seqscan'))";
+        current_setting('statement_timeout'), current_setting('enable_seqscan'),
+        current_setting('default_transaction_isolation'), current_setting('default_transaction_read_only'))";
 
     #[tokio::test]
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn a_batch_is_durable_and_bounded_whatever_the_database_was_set_to() {
         let mut database = Database::create().await;
-        let lax = format!("ALTER DATABASE {} SET synchronous_commit = off", database.name);
-        database.admin.execute(AssertSqlSafe(lax)).await.unwrap();
+        for lax in [
+            "synchronous_commit = off",
+            "default_transaction_isolation = serializable",
+            "default_transaction_read_only = on",
+        ] {
+            let lax = format!("ALTER DATABASE {} SET {lax}", database.name);
+            database.admin.execute(AssertSqlSafe(lax)).await.unwrap();
+        }
         let store = PostgresStore::open(std::slice::from_ref(&database.address)).await.unwrap();
         // On a new connection, and on one that was kept.
         for _ in 0..2 {
             let mut on = store.batches.begin_batch().await.unwrap();
             let told: String = query_scalar(ASKED).fetch_one(&mut *on.connection).await.unwrap();
-            assert_eq!(told, "on 50ms 30s off");
+            assert_eq!(told, "on 50ms 30s off read committed off");
             transaction::commit(&mut on.connection).await.unwrap();
             store.batches.keep(on);
         }
         let mut beside = store.writers.begin(transaction::OPENING).await.unwrap();
         let told: String = query_scalar(ASKED).fetch_one(&mut *beside).await.unwrap();
-        assert_eq!(told, "off 1min 0 on");
+        assert_eq!(told, "off 1min 0 on serializable on");
         drop(beside);
         store.close().await;
         database.drop().await;

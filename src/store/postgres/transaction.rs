@@ -21,9 +21,10 @@ impl Settings {
     /// holds, and the engine would rather know soon, to go on without the command that needs it. `jit` compiles for longer
     /// than a batch runs. A plan is made once and looks every row up by its key: one that was made while a table was small
     /// would read it in full long after it has grown. A database that was set to acknowledge before the disk has it is
-    /// overruled: nothing is answered before it is durable.
+    /// overruled: nothing is answered before it is durable. What a batch without locks says is a transaction by itself.
     pub(super) const OF_BATCHES: Self = Self(&[
         "default_transaction_isolation = 'read committed'",
+        "default_transaction_read_only = off",
         "lock_timeout = '50ms'",
         "statement_timeout = '30s'",
         "idle_in_transaction_session_timeout = '10s'",

@@ -39,7 +39,8 @@ impl Batch for UnlockedBatch {
         if self.read.is_some() || wanted.iter().any(|lock| lock.kind != LockKind::Account) {
             return Err(more_is_needed());
         }
-        let looked = self.batches.watch_host(self.on.host, lock::look(&mut self.on.connection, wanted, named)).await;
+        let looking = lock::look(&mut self.on.connection, wanted, named);
+        let looked = self.batches.watch_first_word(self.on.host, looking).await;
         self.broken = looked.is_err();
         let (found, versions) = looked?;
         self.read = Some(versions);
@@ -96,13 +97,12 @@ mod tests {
     use crate::domain::{SubjectKey, SubjectKind};
     use crate::store::Store;
 
-    const ACCOUNT: &str = "
-        INSERT INTO accounts VALUES
-            ('4000', '00000000-0000-7000-8000-000000000001', 'MXN', 'Active', 'standard', 'Ana', 1, 0, 0, 0, 0, 10)";
+    /// In another order than that of their keys, and of different versions.
+    const ACCOUNTS: [&str; 3] = ["4002", "4000", "4001"];
 
-    const BLOCKED: &str = "UPDATE accounts SET status = 'Blocked', last_event_at = 20";
+    const BLOCKED: &str = "UPDATE accounts SET status = 'Blocked', last_event_at = 20 WHERE id = '4000'";
 
-    /// A store with one account, and another client of its database.
+    /// A store with some accounts, and another client of its database.
     struct Bank {
         store: PostgresStore,
         database: Database,
@@ -114,18 +114,24 @@ mod tests {
             let database = Database::create().await;
             let store = PostgresStore::open(std::slice::from_ref(&database.address)).await.unwrap();
             let mut other = PgConnection::connect(&database.address).await.unwrap();
-            other.execute(raw_sql(ACCOUNT)).await.unwrap();
+            for account in ACCOUNTS {
+                let opened = query(
+                    "INSERT INTO accounts VALUES
+                        ($1, gen_random_uuid(), 'MXN', 'Active', 'standard', 'Ana', 1, 0, 0, 0, 0, 10)",
+                );
+                opened.bind(account).execute(&mut other).await.unwrap();
+            }
             // Whose connection is kept.
             let first = store.begin().await.unwrap();
             first.commit(&Changes::default(), fresh_id(), Timestamp(1)).await.unwrap().reached().await.unwrap();
             Self { store, database, other }
         }
 
-        /// A batch that has read the account, and what a call on it at 30 would write.
+        /// A batch that has read the accounts, and what a call on each at 30 would write.
         async fn read(&self) -> (UnlockedBatch, Changes) {
             let on = self.store.batches.take_kept().expect("one was kept");
             let mut batch = UnlockedBatch { on, batches: self.store.batches.clone(), read: None, broken: false };
-            let wanted = BTreeSet::from([Lock::from(&SubjectKey::new(SubjectKind::Account, "4000"))]);
+            let wanted = ACCOUNTS.iter().map(|id| Lock::from(&SubjectKey::new(SubjectKind::Account, *id))).collect();
             let Loaded { accounts, subjects, .. } = batch.lock(&wanted, &BTreeSet::new()).await.unwrap().loaded;
             let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
             let dated = |mut subject: crate::domain::Subject| {
@@ -136,13 +142,15 @@ mod tests {
             (batch, Changes { accounts, subjects, ..Changes::default() })
         }
 
-        /// When the account's last event was, as is committed.
-        async fn last_event_at(&mut self) -> i64 {
-            query_scalar("SELECT last_event_at FROM accounts").fetch_one(&mut self.other).await.unwrap()
+        /// When the accounts' last events were, as is committed: of 4000, 4001 and 4002.
+        async fn last_events(&mut self) -> Vec<i64> {
+            let asked = query_scalar("SELECT last_event_at FROM accounts ORDER BY id");
+            asked.fetch_all(&mut self.other).await.unwrap()
         }
 
         async fn waits_until_somebody_waits_for_the_account(&mut self) {
-            let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)";
+            let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock')";
             while !query_scalar::<_, bool>(waits).fetch_one(&mut self.other).await.unwrap() {}
         }
 
@@ -168,7 +176,7 @@ mod tests {
         let (batch, changes) = bank.read().await;
         let id = fresh_id();
         Box::new(batch).commit(&changes, id, Timestamp(30)).await.unwrap().reached().await.unwrap();
-        assert_eq!(bank.last_event_at().await, 30);
+        assert_eq!(bank.last_events().await, [30; 3]);
         assert!(bank.store.was_committed(id, Timestamp(30)).await.unwrap());
         let (batch, _) = bank.read().await;
         Box::new(batch).roll_back().await;
@@ -184,7 +192,7 @@ mod tests {
         let id = fresh_id();
         let committed = Box::new(batch).commit(&changes, id, Timestamp(30)).await;
         assert!(is_overtaken(&committed), "{committed:?}");
-        assert_eq!(bank.last_event_at().await, 20);
+        assert_eq!(bank.last_events().await, [20, 10, 10]);
         assert!(!bank.store.was_committed(id, Timestamp(30)).await.unwrap());
         bank.close().await;
     }
@@ -203,7 +211,7 @@ mod tests {
             bank.other.execute(raw_sql(ends)).await.unwrap();
             let committed = committing.await.unwrap();
             assert_eq!(is_overtaken(&committed), is_changed, "{committed:?} after {ends}");
-            assert_eq!(bank.last_event_at().await, if is_changed { 20 } else { 30 });
+            assert_eq!(bank.last_events().await, if is_changed { [20, 10, 10] } else { [30; 3] });
             bank.close().await;
         }
     }
@@ -218,7 +226,7 @@ mod tests {
         let committed = commit(batch, changes).await;
         assert!(is_overtaken(&committed), "{committed:?}");
         bank.other.execute(raw_sql("ROLLBACK")).await.unwrap();
-        assert_eq!(bank.last_event_at().await, 10);
+        assert_eq!(bank.last_events().await, [10; 3]);
         bank.close().await;
     }
 
@@ -229,7 +237,7 @@ mod tests {
         let (mut batch, changes) = bank.read().await;
         batch.read = Some(Versions::new());
         assert!(is_overtaken(&commit(batch, changes).await));
-        assert_eq!(bank.last_event_at().await, 10);
+        assert_eq!(bank.last_events().await, [10; 3]);
         bank.close().await;
     }
 

@@ -48,10 +48,12 @@ macro_rules! update_accounts {
 
 const ACCOUNTS: &str = update_accounts!("new.last_event_at", " new");
 
-/// The same, for a batch that has locked none: where one was changed since, there is no value for a column that must have
-/// one, and the statement fails. Postgres compares what it finds once it has the row to itself.
+/// The same, for a batch that has locked none: where one was changed since, a text is taken for a number, and the statement
+/// fails. That is what the database's log then says, and no row with it. Postgres compares what it finds once it has the
+/// row to itself.
 const ACCOUNTS_IF_UNCHANGED: &str = update_accounts!(
-    "CASE WHEN old.xmin::text::bigint = ($versions::bigint[])[new.ordinality] THEN new.last_event_at END",
+    "CASE WHEN old.xmin::text::bigint = ($versions::bigint[])[new.ordinality] THEN new.last_event_at
+        ELSE concat('an account was changed meanwhile', left(old.id, 0))::bigint END",
     " WITH ORDINALITY new"
 );
 
@@ -179,7 +181,7 @@ pub(super) async fn write_if_unchanged(
         return Err(StoreError::Overtaken("an account was not looked at".to_owned()));
     };
     let (texts, mut arguments) = parts(&Written { changes, batch: Some(batch) })?;
-    let Some(text) = compose_if_unchanged(texts) else { return Ok(()) };
+    let Some(text) = compose_if_unchanged(&texts) else { return Ok(()) };
     arguments.add(versions).map_err(unfit)?;
     let done = sqlx::query_with(AssertSqlSafe(text), arguments).execute(connection).await;
     done.map(drop)
@@ -198,34 +200,42 @@ fn parts(written: &Written<'_>) -> Result<(Vec<&'static str>, PgArguments), Stor
     Ok((texts, arguments))
 }
 
-/// The statement failed on what it found, and nothing else can have become of it: another way may do.
+/// The statement failed on what it found, and nothing else can have become of it: with locks it may succeed.
 fn is_refusal(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    // Values and constraints, transactions that met, locks that others have, and a standby.
-    code.is_some_and(|code| ["21", "22", "23", "25", "40", "54", "55"].contains(&&code[..2]))
+    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    // Values and constraints, a standby, locks that others have, and transactions that have met.
+    ["21", "22", "23", "25", "54", "55"].iter().any(|class| code.starts_with(class))
+        || ["40001", "40P01"].contains(&code.as_ref())
 }
 
+/// One statement of `parts`, each with a parameter of its own, in their order.
 pub(super) fn compose(parts: &[&str]) -> Option<String> {
-    let (last, others) = parts.split_last()?;
+    compose_numbered(&(1..).zip(parts.iter().copied()).collect::<Vec<_>>())
+}
+
+/// The same with the accounts' versions, in their rows' order, for its last parameter. Postgres begins with the part that is
+/// last: so no row is written before every account is at hand and unchanged, and nobody waits for a batch that waits for
+/// an account.
+pub(super) fn compose_if_unchanged(parts: &[&str]) -> Option<String> {
+    let numbered = (1..).zip(parts.iter().copied());
+    let (accounts, mut ordered): (Vec<_>, Vec<_>) = numbered.partition(|(_, part)| *part == ACCOUNTS);
+    ordered.extend(accounts.into_iter().map(|(number, _)| (number, ACCOUNTS_IF_UNCHANGED)));
+    Some(compose_numbered(&ordered)?.replace("$versions", &format!("${}", parts.len() + 1)))
+}
+
+fn compose_numbered(parts: &[(usize, &str)]) -> Option<String> {
+    let ((last_number, last), others) = parts.split_last()?;
     let mut text = String::with_capacity(2_048);
-    for (place, part) in others.iter().enumerate() {
+    for (place, (number, part)) in others.iter().enumerate() {
         text.push_str(if place == 0 { "WITH part_" } else { ", part_" });
         text.push_str(&place.to_string());
         text.push_str(" AS (");
-        numbered(&mut text, part, place + 1);
+        numbered(&mut text, part, *number);
         text.push(')');
     }
     text.push(' ');
-    numbered(&mut text, last, parts.len());
+    numbered(&mut text, last, *last_number);
     Some(text)
-}
-
-/// The same with the accounts' versions, in their rows' order, for its last parameter.
-pub(super) fn compose_if_unchanged(mut parts: Vec<&str>) -> Option<String> {
-    for part in parts.iter_mut().filter(|part| **part == ACCOUNTS) {
-        *part = ACCOUNTS_IF_UNCHANGED;
-    }
-    Some(compose(&parts)?.replace("$versions", &format!("${}", parts.len() + 1)))
 }
 
 /// `lock_not_available` and `deadlock_detected`: somebody else has a row that the batch needs, and the batch as a whole
