@@ -67,6 +67,7 @@ pub(super) async fn run(
     let awaited = Awaited::default();
     let answers = writer.answers.clone();
     let (put_back, held) = mpsc::channel(limits.queue);
+    // A batch that blocks is alone, and waits for nobody: then nothing comes here.
     let second = tokio::spawn(Second { writer: writer.clone(), awaited: awaited.clone(), limits }.run(held));
     let first = First { writer, awaited, limits, room, put_back };
     let of_queue = |queue| first.writer.start(first.clone().run(queue, stopping.clone()));
