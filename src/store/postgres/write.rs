@@ -35,7 +35,7 @@ macro_rules! update {
     };
 }
 
-/// The accounts, as they now are. When is the last event, is written as `$dated` says.
+/// The accounts, as they now are; the time of the last event as `$dated` says.
 macro_rules! update_accounts {
     ($dated:literal, $new:literal) => {
         concat!(
@@ -49,8 +49,8 @@ macro_rules! update_accounts {
 const ACCOUNTS: &str = update_accounts!("new.last_event_at", " new");
 
 /// The same, for a batch that has locked none: where one was changed since, a text is taken for a number, and the statement
-/// fails. That is what the database's log then says, and no row with it. Postgres compares what it finds once it has the
-/// row to itself.
+/// fails. That is what the database's log then says, and no row with it; nothing of the row is in that text, but that it
+/// depends on one keeps the planner from trying it. Postgres compares what it finds once it has the row to itself.
 const ACCOUNTS_IF_UNCHANGED: &str = update_accounts!(
     "CASE WHEN old.xmin::text::bigint = ($versions::bigint[])[new.ordinality] THEN new.last_event_at
         ELSE concat('an account was changed meanwhile', left(old.id, 0))::bigint END",

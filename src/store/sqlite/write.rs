@@ -71,7 +71,7 @@ struct Values<'s, 'c> {
 impl Values<'_, '_> {
     fn bind(&mut self, value: impl ToSql) -> Result<(), StoreError> {
         self.columns += 1;
-        // What a statement does not change comes last in a row, if at all.
+        // A statement that changes rows need not take their last columns.
         if self.columns <= self.parameters {
             self.of.raw_bind_parameter(self.columns, value)?;
         }
