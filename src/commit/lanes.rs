@@ -1,7 +1,7 @@
 //! Two lanes. The first takes all that waits in its queues, with a writer for each, and waits for nobody (a batch without
-//! locks, for some milliseconds: `docs/adr/0026`). What names something that others hold goes to the second, one writer, which tries again, in order, until it is free or three
-//! seconds are over; whatever comes later and names the same goes behind it. So a row that somebody holds delays its own
-//! commands only.
+//! locks, for some milliseconds: `docs/adr/0026`). What names something that others hold goes to the second, one writer,
+//! which tries again, in order, until it is free or three seconds are over; whatever comes later and names the same goes
+//! behind it. So a row that somebody holds delays its own commands only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -266,10 +266,15 @@ impl Writer {
             && let Some(batch) = self.store.begin_without_locks().await
         {
             match self.attempt_without_locks(batch, state, id, at, requests).await {
-                Ok(done) => return done,
+                Ok(done) => {
+                    if done.is_ok() {
+                        count_without_locks("carried_out");
+                    }
+                    return done;
+                }
                 Err(InVain { wary_for, why }) => {
                     tracing::debug!(why, batch = %id, "a batch without locks is decided again, with locks");
-                    metrics::counter!(telemetry::BATCHES_WITHOUT_LOCKS, "outcome" => why).increment(1);
+                    count_without_locks(why);
                     self.wariness.lasts(wary_for);
                 }
             }
@@ -306,11 +311,7 @@ impl Writer {
             Err(ExecuteError::Store(StoreError::Overtaken(_))) => {
                 Err(InVain { wary_for: WARY_OF_RIVALS, why: "overtaken" })
             }
-            Ok(done) => {
-                metrics::counter!(telemetry::BATCHES_WITHOUT_LOCKS, "outcome" => "carried_out").increment(1);
-                Ok(Ok(done))
-            }
-            Err(error) => Ok(Err(error)),
+            done => Ok(done),
         }
     }
 
@@ -434,6 +435,10 @@ impl Failure {
             _ => Consequence::IsSplit,
         }
     }
+}
+
+fn count_without_locks(outcome: &'static str) {
+    metrics::counter!(telemetry::BATCHES_WITHOUT_LOCKS, "outcome" => outcome).increment(1);
 }
 
 fn count(decision: &Decision) {

@@ -47,7 +47,7 @@ macro_rules! accounts {
                 coalesce(a.row, json_build_object('kind', 'account', 'key', w)::text), a.version
             FROM json_array_elements_text($0::json) w
             LEFT JOIN LATERAL (
-                SELECT row_to_json(accounts)::text AS row, xmin::text AS version FROM accounts WHERE id = w OFFSET 0
+                SELECT row_to_json(accounts)::text AS row, xmin::text::bigint AS version FROM accounts WHERE id = w OFFSET 0
                 ",
             $taken,
             ") a ON true"
@@ -73,7 +73,7 @@ pub(super) const PARTS: [Part; 2] = [
             SELECT CASE WHEN s.granted THEN 'subject'
                     WHEN (SELECT true FROM subjects WHERE kind = w.kind AND key = w.key LIMIT 1) THEN 'held'
                     ELSE 'absent' END,
-                coalesce(s.row, json_build_object('kind', w.kind, 'key', w.key)::text), NULL::text
+                coalesce(s.row, json_build_object('kind', w.kind, 'key', w.key)::text), NULL::bigint
             FROM json_to_recordset($0::json) AS w (kind text, key text)
             LEFT JOIN LATERAL (
                 SELECT true AS granted, CASE WHEN kind <> 'directory' THEN row_to_json(subjects)::text END AS row
@@ -106,10 +106,10 @@ macro_rules! named {
 }
 
 /// With the version that was seen.
-pub(super) const NAMED: &str = named!("(SELECT xmin::text FROM accounts WHERE id = a.account LIMIT 1)");
+pub(super) const NAMED: &str = named!("(SELECT xmin::text::bigint FROM accounts WHERE id = a.account LIMIT 1)");
 
 /// Of the moment at which their accounts are looked at: whatever the version is, it is the same.
-pub(super) const LOOK_AT_NAMED: &str = named!("NULL::text");
+pub(super) const LOOK_AT_NAMED: &str = named!("NULL::bigint");
 
 /// In the order of the primary key: servers that make the same rows at once then wait for each other in one direction. An
 /// account has its row since it was opened.
@@ -120,21 +120,18 @@ const MAKE: &str = "
     ON CONFLICT DO NOTHING";
 
 /// What the statement that locks answers with: the kind of a row, the row, and its version.
-type Answer = (String, String, Option<String>);
+type Answer = (String, String, Option<i64>);
 
 pub(super) async fn lock(
     connection: &mut PgConnection,
     wanted: &BTreeSet<Lock>,
     named: &BTreeSet<TrackingId>,
 ) -> Result<Locked, StoreError> {
-    let Some((text, arguments)) = asked(wanted, named)? else { return Ok(Locked::default()) };
-    let answers =
-        sqlx::query_as_with(AssertSqlSafe(text), arguments).fetch_all(connection).await.map_err(store_error)?;
-    Ok(sort(wanted, &answers)?.under_locks())
+    Ok(ask(connection, wanted, asked(wanted, named)?).await?.under_locks())
 }
 
 /// By account, the version of its row.
-pub(super) type Versions = HashMap<AccountId, String>;
+pub(super) type Versions = HashMap<AccountId, i64>;
 
 /// Reads what would have come with the locks `wanted`, of accounts alone, and locks nothing.
 pub(super) async fn look(
@@ -144,11 +141,22 @@ pub(super) async fn look(
 ) -> Result<(Locked, Versions), StoreError> {
     let [accounts, _] = PARTS;
     let asked = with_keys([(LOOK, (accounts.keys)(wanted)), (LOOK_AT_NAMED, keys(named))])?;
-    let Some((text, arguments)) = asked else { return Ok(Default::default()) };
-    let answers =
-        sqlx::query_as_with(AssertSqlSafe(text), arguments).fetch_all(connection).await.map_err(store_error)?;
-    let Answered { locked, versions, .. } = sort(wanted, &answers)?;
+    let Answered { locked, versions, .. } = ask(connection, wanted, asked).await?;
     Ok((locked, versions))
+}
+
+async fn ask(
+    connection: &mut PgConnection,
+    wanted: &BTreeSet<Lock>,
+    asked: Option<(String, PgArguments)>,
+) -> Result<Answered, StoreError> {
+    let answers = match asked {
+        Some((text, arguments)) => {
+            sqlx::query_as_with(AssertSqlSafe(text), arguments).fetch_all(connection).await.map_err(store_error)?
+        }
+        None => Vec::new(),
+    };
+    sort(wanted, &answers)
 }
 
 fn asked(wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> Result<Option<(String, PgArguments)>, StoreError> {
@@ -161,7 +169,7 @@ struct Answered {
     locked: Locked,
     versions: Versions,
     /// Of the accounts of the authorizations that came with them, in their order.
-    seen_versions: Vec<Option<String>>,
+    seen_versions: Vec<Option<i64>>,
 }
 
 impl Answered {
@@ -170,8 +178,8 @@ impl Answered {
         let Self { mut locked, versions, seen_versions } = self;
         let mut seen_versions = seen_versions.into_iter();
         locked.loaded.authorizations.retain(|authorization| {
-            let locked = authorization.account.as_ref().and_then(|account| versions.get(account));
-            locked == seen_versions.next().flatten().as_ref()
+            let locked = authorization.account.as_ref().and_then(|account| versions.get(account)).copied();
+            locked == seen_versions.next().flatten()
         });
         locked
     }
@@ -190,9 +198,9 @@ fn sort(wanted: &BTreeSet<Lock>, answers: &[Answer]) -> Result<Answered, StoreEr
                 match granted {
                     "account" => {
                         let account = locked.loaded.accounts.last().map(|account| account.id.clone());
-                        versions.extend(account.zip(version.clone()));
+                        versions.extend(account.zip(*version));
                     }
-                    "authorization" => seen_versions.push(version.clone()),
+                    "authorization" => seen_versions.push(*version),
                     _ => {}
                 }
                 continue;
@@ -257,7 +265,7 @@ mod tests {
         COMMIT";
 
     /// The statement waits here once it has its view of the tables, before it locks anything.
-    const GATE: &str = "(SELECT 'gate', pg_advisory_xact_lock_shared(1)::text, NULL::text) UNION ALL ";
+    const GATE: &str = "(SELECT 'gate', pg_advisory_xact_lock_shared(1)::text, NULL::bigint) UNION ALL ";
 
     #[tokio::test]
     #[ignore = "needs a Postgres; scripts/test runs it on one"]

@@ -176,8 +176,7 @@ impl Store for PostgresStore {
     }
 
     async fn begin_without_locks(&self) -> Option<Box<dyn Batch>> {
-        let on = self.batches.take_kept()?;
-        Some(Box::new(UnlockedBatch { on, batches: self.batches.clone(), read: None, broken: false }))
+        Some(Box::new(UnlockedBatch::on_a_kept_one(&self.batches)?))
     }
 
     /// Writes the id itself: that waits for a commit which is still under way, and makes one that comes later fail. What it

@@ -17,12 +17,19 @@ use crate::store::written::Committed;
 use crate::store::{Batch, Durability, StoreError};
 
 pub(super) struct UnlockedBatch {
-    pub on: BatchConnection,
-    pub batches: Hosts,
+    on: BatchConnection,
+    batches: Hosts,
     /// Of what it was decided on, once that was asked for.
-    pub read: Option<Versions>,
+    read: Option<Versions>,
     /// Something has failed on its connection.
-    pub broken: bool,
+    broken: bool,
+}
+
+impl UnlockedBatch {
+    /// `None` where no connection was kept.
+    pub(super) fn on_a_kept_one(batches: &Hosts) -> Option<Self> {
+        Some(Self { on: batches.take_kept()?, batches: batches.clone(), read: None, broken: false })
+    }
 }
 
 fn more_is_needed() -> StoreError {
@@ -129,8 +136,7 @@ mod tests {
 
         /// A batch that has read the accounts, and what a call on each at 30 would write.
         async fn read(&self) -> (UnlockedBatch, Changes) {
-            let on = self.store.batches.take_kept().expect("one was kept");
-            let mut batch = UnlockedBatch { on, batches: self.store.batches.clone(), read: None, broken: false };
+            let mut batch = UnlockedBatch::on_a_kept_one(&self.store.batches).expect("one was kept");
             let wanted = ACCOUNTS.iter().map(|id| Lock::from(&SubjectKey::new(SubjectKind::Account, *id))).collect();
             let Loaded { accounts, subjects, .. } = batch.lock(&wanted, &BTreeSet::new()).await.unwrap().loaded;
             let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();

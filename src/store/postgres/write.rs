@@ -28,25 +28,30 @@ macro_rules! insert {
     };
 }
 
-/// Changes rows that are there: they were read in the same transaction, and none is ever deleted.
+/// Changes rows that are there: they were read before, and none is ever deleted. Where the rows are `numbered`, each has
+/// its place among them, too.
 macro_rules! update {
-    ($table:literal, $set:literal, by $key:literal) => {
-        concat!("UPDATE ", $table, " old SET ", $set, " FROM unnest($0::", $table, "[]) new WHERE ", $key)
+    ($table:literal, $set:expr, by $key:literal $(, $numbered:literal)?) => {
+        concat!("UPDATE ", $table, " old SET ", $set, " FROM unnest($0::", $table, "[])" $(, $numbered)?, " new WHERE ", $key)
     };
 }
 
 /// The accounts, as they now are; the time of the last event as `$dated` says.
 macro_rules! update_accounts {
-    ($dated:literal, $new:literal) => {
-        concat!(
-            "UPDATE accounts old SET status = new.status, tier = new.tier, balance = new.balance, pending = new.pending,
-                receivable = new.receivable, last_event_at = ", $dated, ", series = new.series, unfiled = new.unfiled
-             FROM unnest($0::accounts[])", $new, " WHERE old.id = new.id"
+    ($dated:literal $(, $numbered:literal)?) => {
+        update!(
+            "accounts",
+            concat!(
+                "status = new.status, tier = new.tier, balance = new.balance, pending = new.pending,
+                receivable = new.receivable, last_event_at = ", $dated, ", series = new.series, unfiled = new.unfiled"
+            ),
+            by "old.id = new.id"
+            $(, $numbered)?
         )
     };
 }
 
-const ACCOUNTS: &str = update_accounts!("new.last_event_at", " new");
+const ACCOUNTS: &str = update_accounts!("new.last_event_at");
 
 /// The same, for a batch that has locked none: where one was changed since, a text is taken for a number, and the statement
 /// fails. That is what the database's log then says, and no row with it; nothing of the row is in that text, but that it
@@ -54,7 +59,7 @@ const ACCOUNTS: &str = update_accounts!("new.last_event_at", " new");
 const ACCOUNTS_IF_UNCHANGED: &str = update_accounts!(
     "CASE WHEN old.xmin::text::bigint = ($versions::bigint[])[new.ordinality] THEN new.last_event_at
         ELSE concat('an account was changed meanwhile', left(old.id, 0))::bigint END",
-    " WITH ORDINALITY new"
+    " WITH ORDINALITY"
 );
 
 /// All parts see the tables as they were before, and no two of them write the same row. What the batch's locks do not
@@ -176,7 +181,7 @@ pub(super) async fn write_if_unchanged(
     batch: Committed,
     versions: &Versions,
 ) -> Result<(), StoreError> {
-    let of_account = |(account, _): (&Account, _)| versions.get(&account.id)?.parse().ok();
+    let of_account = |(account, _): (&Account, _)| versions.get(&account.id).copied();
     let Some(versions) = changes.changed_accounts().map(of_account).collect::<Option<Vec<i64>>>() else {
         return Err(StoreError::Overtaken("an account was not looked at".to_owned()));
     };
