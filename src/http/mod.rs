@@ -40,6 +40,7 @@ pub mod json;
 pub mod observe;
 pub mod readiness;
 pub mod routes;
+mod scheduling;
 pub mod server;
 pub mod signature;
 pub mod wire;
