@@ -89,10 +89,7 @@ impl Wanted {
     pub(super) fn is_of_accounts_alone(&self, context: &Context, requests: &[Request]) -> bool {
         let counts_others =
             [SubjectKind::Sender, SubjectKind::Receiver].iter().any(|kind| context.rules.counts_by(*kind));
-        !counts_others
-            && requests.iter().all(Request::needs_an_account_alone)
-            && self.prefixes.is_empty()
-            && self.idempotency.is_empty()
+        !counts_others && requests.iter().all(Request::needs_an_account_alone) && self.idempotency.is_empty()
     }
 
     fn name(&mut self, context: &Context, request: &Request, recollection: &Recollection) {

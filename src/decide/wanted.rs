@@ -148,6 +148,44 @@ impl Wanted {
         *self == Self::default()
     }
 
+    /// Whether this is about nothing but series of accounts that `are_read`, and authorizations. Whoever changes any of these
+    /// writes their account's row.
+    pub fn is_of_accounts(&self, are_read: impl Fn(&str) -> bool) -> bool {
+        let Self {
+            due,
+            prefixes,
+            released_after,
+            events,
+            authorizations: _,
+            accounts,
+            directory,
+            persons,
+            subjects,
+            unused,
+            credits,
+            unreferenced,
+            ambiguous,
+            enrolments,
+            idempotency,
+            locks,
+        } = self;
+        let is_about_others = !(accounts.is_empty()
+            && directory.is_empty()
+            && persons.is_empty()
+            && subjects.is_empty()
+            && unused.is_empty()
+            && credits.is_empty()
+            && unreferenced.is_empty()
+            && ambiguous.is_empty()
+            && enrolments.is_empty()
+            && idempotency.is_empty()
+            && locks.is_empty());
+        let named = due.keys().chain(prefixes.iter().map(|prefix| &prefix.series));
+        let mut series = named.chain(released_after.iter().chain(events).map(|event| &event.series));
+        !is_about_others
+            && series.all(|series| series.subject.kind == SubjectKind::Account && are_read(&series.subject.key))
+    }
+
     /// The identifiers of all accounts that are wanted, each once.
     pub fn all_accounts(&self) -> BTreeSet<&str> {
         let subjects = self.subjects.iter().filter(|subject| subject.kind == SubjectKind::Account);

@@ -1,4 +1,5 @@
 //! A batch that locks nothing: two round trips, one that reads, and one that writes and commits if what was read is as it was.
+//! Where an account's row does not tell what its windows hold, another one between them reads that.
 //!
 //! Whoever changes anything of an account writes its row, and with it the row's version (`xmin`). So a batch that was decided
 //! on accounts alone is right for as long as their versions are the same, and that is what its write looks at, once it
@@ -10,9 +11,9 @@ use async_trait::async_trait;
 
 use super::hosts::{BatchConnection, Hosts};
 use super::lock::{self, Versions};
-use super::write;
+use super::{load, write};
 use crate::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
-use crate::domain::{Timestamp, TrackingId};
+use crate::domain::{Event, SubjectKind, Timestamp, TrackingId};
 use crate::store::written::Committed;
 use crate::store::{Batch, Durability, StoreError};
 
@@ -21,6 +22,8 @@ pub(super) struct UnlockedBatch {
     batches: Hosts,
     /// Of what it was decided on, once that was asked for.
     read: Option<Versions>,
+    /// Something of these accounts was read after they were.
+    has_loaded: bool,
     /// Something has failed on its connection.
     broken: bool,
 }
@@ -28,7 +31,8 @@ pub(super) struct UnlockedBatch {
 impl UnlockedBatch {
     /// `None` where no connection was kept.
     pub(super) fn on_a_kept_one(batches: &Hosts) -> Option<Self> {
-        Some(Self { on: batches.take_kept()?, batches: batches.clone(), read: None, broken: false })
+        let on = batches.take_kept()?;
+        Some(Self { on, batches: batches.clone(), read: None, has_loaded: false, broken: false })
     }
 }
 
@@ -62,8 +66,26 @@ impl Batch for UnlockedBatch {
         Err(more_is_needed())
     }
 
-    async fn load(&mut self, _wanted: &Wanted) -> Result<Loaded, StoreError> {
-        Err(more_is_needed())
+    /// What is of the accounts that were read, as it is by now: where one was changed since, the write will find that out.
+    async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
+        let versions = self.read.as_ref().ok_or_else(more_is_needed)?;
+        let is_read = |account: &str| versions.contains_key(account);
+        if !wanted.is_of_accounts(is_read) {
+            return Err(more_is_needed());
+        }
+        self.has_loaded = true;
+        let loading = load::load(&mut self.on.connection, wanted);
+        let loaded = self.batches.watch_host(self.on.host, loading).await;
+        self.broken = loaded.is_err();
+        let loaded = loaded?;
+        let of_an_account = |event: &Event| {
+            let subject = &event.series.subject;
+            subject.kind == SubjectKind::Account && is_read(&subject.key)
+        };
+        let is_of_accounts =
+            loaded.authorizations.iter().all(|found| found.account.as_ref().is_some_and(|id| is_read(id.as_str())))
+                && loaded.events.iter().all(of_an_account);
+        if is_of_accounts { Ok(loaded) } else { Err(more_is_needed()) }
     }
 
     async fn write(&mut self, _changes: &Changes) -> Result<(), StoreError> {
@@ -83,6 +105,12 @@ impl Batch for UnlockedBatch {
         at: Timestamp,
     ) -> Result<Durability, StoreError> {
         let versions = self.read.take().unwrap_or_default();
+        // What was read at two moments is right only where the accounts have not changed in between, which is looked at of
+        // those that are written.
+        if self.has_loaded && !versions.keys().all(|account| changes.accounts.contains_key(account)) {
+            self.batches.keep(self.on);
+            return Err(more_is_needed());
+        }
         let committed = Committed { id: batch, at };
         let written = write::write_if_unchanged(&mut self.on.connection, changes, committed, &versions);
         let written = self.batches.watch_host(self.on.host, written).await;
@@ -101,8 +129,9 @@ mod tests {
     use super::super::throw_away::Database;
     use super::*;
     use crate::clock::fresh_id;
-    use crate::domain::{SubjectKey, SubjectKind};
+    use crate::domain::{EventRef, PersonId, SeriesKey, SubjectKey};
     use crate::store::Store;
+    use uuid::Uuid;
 
     /// In another order than that of their keys, and of different versions.
     const ACCOUNTS: [&str; 3] = ["4002", "4000", "4001"];
@@ -165,6 +194,27 @@ mod tests {
             self.store.close().await;
             self.database.drop().await;
         }
+    }
+
+    /// Of one that was read, and of one that was not: each with an event and the authorization that it is of.
+    const ACCOUNT_AND_STRANGER: &str = "
+        INSERT INTO authorizations SELECT id, account, 1000, 'MXN', NULL, 10, 110, 'Open', NULL, '[]', NULL FROM (VALUES
+            ('00000000-0000-7000-8000-00000000a001'::uuid, '4000'), ('00000000-0000-7000-8000-00000000a002', '4003'))
+            AS v (id, account);
+        INSERT INTO events SELECT 'account', account, 'MXN', 10, 1, 1000, 1000, id, 110, NULL FROM authorizations";
+
+    fn of_account() -> TrackingId {
+        TrackingId::parse("00000000-0000-7000-8000-00000000a001").unwrap()
+    }
+
+    fn of_stranger() -> TrackingId {
+        TrackingId::parse("00000000-0000-7000-8000-00000000a002").unwrap()
+    }
+
+    fn event_of(account: &str) -> EventRef {
+        let subject = SubjectKey::new(SubjectKind::Account, account);
+        let series = SeriesKey { subject, currency: "MXN".parse().unwrap() };
+        EventRef { series, at: Timestamp(10), number: 1 }
     }
 
     async fn commit(batch: UnlockedBatch, changes: Changes) -> Result<Durability, StoreError> {
@@ -249,6 +299,45 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn what_is_of_the_accounts_that_were_read_is_loaded_and_what_is_of_others_is_not() {
+        let mut bank = Bank::open().await;
+        bank.other.execute(raw_sql(ACCOUNT_AND_STRANGER)).await.unwrap();
+        let (mut batch, _) = bank.read().await;
+        let of = |event: EventRef, authorization: TrackingId| Wanted {
+            events: [event].into(),
+            authorizations: [authorization].into(),
+            ..Wanted::default()
+        };
+        let loaded = batch.load(&of(event_of("4000"), of_account())).await.unwrap();
+        assert_eq!(loaded.events.iter().map(|event| event.authorization).collect::<Vec<_>>(), [of_account()]);
+        assert_eq!(loaded.authorizations.iter().map(|found| found.id).collect::<Vec<_>>(), [of_account()]);
+        for strange in [of(event_of("4003"), of_account()), of(event_of("4000"), of_stranger())] {
+            assert!(matches!(batch.load(&strange).await, Err(StoreError::Overtaken(_))));
+        }
+        Box::new(batch).roll_back().await;
+        bank.close().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
+    async fn what_was_loaded_of_an_account_is_relied_on_only_where_the_account_is_written() {
+        let mut bank = Bank::open().await;
+        bank.other.execute(raw_sql(ACCOUNT_AND_STRANGER)).await.unwrap();
+        let wanted = Wanted { events: [event_of("4000")].into(), ..Wanted::default() };
+        for (is_written, last_events) in [(false, [10; 3]), (true, [30; 3])] {
+            let (mut batch, mut changes) = bank.read().await;
+            batch.load(&wanted).await.unwrap();
+            if !is_written {
+                changes.accounts.remove("4000");
+            }
+            assert_eq!(is_overtaken(&commit(batch, changes).await), !is_written);
+            assert_eq!(bank.last_events().await, last_events);
+        }
+        bank.close().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn whoever_needs_more_than_accounts_is_told_and_their_connection_serves_the_next() {
         let bank = Bank::open().await;
         for _ in 0..3 {
@@ -258,7 +347,8 @@ mod tests {
                 batch.lock(&sender, &BTreeSet::new()).await.err(),
                 batch.make_locks(&sender).await.err(),
                 batch.wait_for(&sender).await.err(),
-                batch.load(&Wanted::default()).await.err(),
+                batch.load(&Wanted { persons: [PersonId(Uuid::nil())].into(), ..Wanted::default() }).await.err(),
+                batch.load(&Wanted { events: [event_of("4003")].into(), ..Wanted::default() }).await.err(),
                 batch.write(&changes).await.err(),
             ];
             assert!(refused.iter().all(|refused| matches!(refused, Some(StoreError::Overtaken(_)))), "{refused:?}");
