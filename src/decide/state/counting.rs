@@ -115,16 +115,23 @@ impl State {
             loaded.chain(made_now.take_while(|place| place.series.subject == *subject)).collect();
         let events: Vec<Event> = places.into_iter().filter_map(|place| self.loaded_event(place)).cloned().collect();
         let mut waiting = Vec::with_capacity(events.len());
+        // Each of those that are missing is asked for, in one round: an account may have any number.
+        let mut complete = true;
         for event in events {
             let Some(due_at) = event.due_at else { continue };
-            if subject.kind != SubjectKind::Account
-                || self.authorization(event.authorization)?.is_some_and(|found| found.state == AuthorizationState::Open)
-            {
-                let since = Earliest { at: event.at, due_at };
-                waiting.push((event, since));
+            if subject.kind == SubjectKind::Account {
+                let Ok(authorization) = self.authorization(event.authorization) else {
+                    complete = false;
+                    continue;
+                };
+                if authorization.is_none_or(|found| found.state != AuthorizationState::Open) {
+                    continue;
+                }
             }
+            let since = Earliest { at: event.at, due_at };
+            waiting.push((event, since));
         }
-        Ok(waiting)
+        if complete { Ok(waiting) } else { Err(Missing) }
     }
 
     /// The head of a series; its subject has been dated by now.
