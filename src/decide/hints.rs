@@ -85,7 +85,7 @@ impl Wanted {
     }
 
     /// Whether this, which was made for `requests`, names accounts and authorizations of theirs, and they are likely to need
-    /// nothing else.
+    /// nothing but what is of these accounts.
     pub(super) fn is_of_accounts_alone(&self, context: &Context, requests: &[Request]) -> bool {
         let counts_others =
             [SubjectKind::Sender, SubjectKind::Receiver].iter().any(|kind| context.rules.counts_by(*kind));

@@ -148,9 +148,9 @@ impl Wanted {
         *self == Self::default()
     }
 
-    /// Whether this is about nothing but series of accounts that `are_read`, and authorizations. Whoever changes any of these
-    /// writes their account's row.
-    pub fn is_of_accounts(&self, are_read: impl Fn(&str) -> bool) -> bool {
+    /// Whether this is about nothing but series of accounts that `are_read`, and authorizations, whose accounts show once they
+    /// are loaded. Whoever changes a series of an account writes the account's row.
+    pub fn is_of_read_accounts(&self, are_read: impl Fn(&str) -> bool) -> bool {
         let Self {
             due,
             prefixes,

@@ -64,8 +64,8 @@ pub trait Store: Send + Sync + 'static {
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError>;
 
     /// A batch that locks nothing, where the store has such: the accounts that it asks for and the authorizations that it names
-    /// it reads as they are at one moment, once, and nothing else. It commits if nobody has changed one of these accounts
-    /// meanwhile; else, and where it asks for more, it is [`StoreError::Overtaken`].
+    /// it reads as they are at one moment, once, and then it loads nothing but what is of these accounts. It commits if nobody
+    /// has changed one of them meanwhile; else, and where it asks for more, it is [`StoreError::Overtaken`].
     async fn begin_without_locks(&self) -> Option<Box<dyn Batch>> {
         None
     }
@@ -130,7 +130,7 @@ pub trait Database: Store + Reads + Servers + Transfer {}
 
 impl<T: Store + Reads + Servers + Transfer> Database for T {}
 
-/// One transaction; where it takes no locks, each of the two things that it does, the one reading and the commit, is one.
+/// One transaction; where it takes no locks, each of its readings is one, and the commit.
 #[async_trait]
 pub trait Batch: Send {
     /// Whether nobody else can write before this transaction ends. There is nothing to lock then.

@@ -56,9 +56,12 @@ async fn a_server_that_is_told_to_stop_is_not_ready_and_serves_on_while_it_drain
 }
 
 #[cfg(target_os = "linux")]
-#[test]
-fn threads_that_serve_connections_interrupt_nobody_and_the_engine_is_as_others_are() {
-    let server = Desk::new().serve(&[]);
+#[tokio::test]
+async fn threads_that_serve_connections_interrupt_nobody_and_the_engine_is_as_others_are() {
+    let desk = Desk::new();
+    let server = desk.serve(&[]);
+    // None is accepted before all of them have begun.
+    assert_eq!(reqwest::get(format!("{}/health/live", server.url)).await.unwrap().status(), 200);
     let (serving, others): (Vec<_>, Vec<_>) =
         server.threads().into_iter().partition(|(name, _)| name.starts_with("actix-server wo"));
     let policies = |threads: Vec<(String, i32)>| -> BTreeSet<i32> {

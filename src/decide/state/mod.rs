@@ -91,7 +91,7 @@ impl State {
         Self { horizon, wanted: Wanted::for_requests(context, requests, recollection), ..Self::default() }
     }
 
-    /// Whether accounts, and the authorizations of theirs that are named, are likely to be all that is needed.
+    /// Whether accounts and what is of them, with the authorizations that are named, are likely to be all that is needed.
     pub fn is_of_accounts_alone(&self, context: &Context, requests: &[Request]) -> bool {
         self.wanted.is_of_accounts_alone(context, requests)
     }

@@ -1,5 +1,5 @@
 //! A batch that locks nothing: two round trips, one that reads, and one that writes and commits if what was read is as it was.
-//! Where an account's row does not tell what its windows hold, another one between them reads that.
+//! Where an account's row does not tell what its windows hold, or something of it is due, others between them read that.
 //!
 //! Whoever changes anything of an account writes its row, and with it the row's version (`xmin`). So a batch that was decided
 //! on accounts alone is right for as long as their versions are the same, and that is what its write looks at, once it
@@ -70,7 +70,7 @@ impl Batch for UnlockedBatch {
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
         let versions = self.read.as_ref().ok_or_else(more_is_needed)?;
         let is_read = |account: &str| versions.contains_key(account);
-        if !wanted.is_of_accounts(is_read) {
+        if !wanted.is_of_read_accounts(is_read) {
             return Err(more_is_needed());
         }
         self.has_loaded = true;
@@ -196,25 +196,33 @@ mod tests {
         }
     }
 
-    /// Of one that was read, and of one that was not: each with an event and the authorization that it is of.
-    const ACCOUNT_AND_STRANGER: &str = "
-        INSERT INTO authorizations SELECT id, account, 1000, 'MXN', NULL, 10, 110, 'Open', NULL, '[]', NULL FROM (VALUES
-            ('00000000-0000-7000-8000-00000000a001'::uuid, '4000'), ('00000000-0000-7000-8000-00000000a002', '4003'))
-            AS v (id, account);
-        INSERT INTO events SELECT 'account', account, 'MXN', 10, 1, 1000, 1000, id, 110, NULL FROM authorizations";
+    /// Authorizations of an account that was read, of one that was not, of one that was read and of a sender, and of none; each
+    /// with its event.
+    const AUTHORIZATIONS: &str = r#"
+        INSERT INTO authorizations SELECT id, account, 1000, 'MXN', NULL, 10, 110, 'Open', NULL, counted, NULL FROM (VALUES
+            ('00000000-0000-7000-8000-00000000a001'::uuid, '4000', '[]'::json),
+            ('00000000-0000-7000-8000-00000000a002', '4003', '[]'),
+            ('00000000-0000-7000-8000-00000000a003', '4001', '[
+                {"kind": "account", "key": "4001", "currency": "MXN", "at": 10, "number": 1},
+                {"kind": "sender", "key": "A", "currency": "MXN", "at": 10, "number": 1}]'),
+            ('00000000-0000-7000-8000-00000000a004', NULL, '[]')) AS v (id, account, counted);
+        INSERT INTO events SELECT 'account', account, 'MXN', 10, 1, 1000, 1000, id, 110, NULL
+        FROM authorizations WHERE account IS NOT NULL;
+        INSERT INTO events VALUES
+            ('sender', 'A', 'MXN', 10, 1, 1000, 1000, '00000000-0000-7000-8000-00000000a003', 110, NULL)"#;
 
-    fn of_account() -> TrackingId {
-        TrackingId::parse("00000000-0000-7000-8000-00000000a001").unwrap()
+    /// The one that ends in this digit.
+    fn authorization(digit: u8) -> TrackingId {
+        TrackingId::parse(&format!("00000000-0000-7000-8000-00000000a00{digit}")).unwrap()
     }
 
-    fn of_stranger() -> TrackingId {
-        TrackingId::parse("00000000-0000-7000-8000-00000000a002").unwrap()
+    fn event(kind: SubjectKind, key: &str) -> EventRef {
+        let series = SeriesKey { subject: SubjectKey::new(kind, key), currency: "MXN".parse().unwrap() };
+        EventRef { series, at: Timestamp(10), number: 1 }
     }
 
     fn event_of(account: &str) -> EventRef {
-        let subject = SubjectKey::new(SubjectKind::Account, account);
-        let series = SeriesKey { subject, currency: "MXN".parse().unwrap() };
-        EventRef { series, at: Timestamp(10), number: 1 }
+        event(SubjectKind::Account, account)
     }
 
     async fn commit(batch: UnlockedBatch, changes: Changes) -> Result<Durability, StoreError> {
@@ -241,16 +249,21 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn what_somebody_has_changed_since_it_was_read_is_not_written() {
-        let mut bank = Bank::open().await;
-        let (batch, changes) = bank.read().await;
-        bank.other.execute(raw_sql(BLOCKED)).await.unwrap();
-        let id = fresh_id();
-        let committed = Box::new(batch).commit(&changes, id, Timestamp(30)).await;
-        assert!(is_overtaken(&committed), "{committed:?}");
-        assert_eq!(bank.last_events().await, [20, 10, 10]);
-        assert!(!bank.store.was_committed(id, Timestamp(30)).await.unwrap());
-        bank.close().await;
+    async fn what_somebody_has_changed_since_it_was_read_is_not_written_whatever_was_loaded_after_that() {
+        for loads in [false, true] {
+            let mut bank = Bank::open().await;
+            let (mut batch, changes) = bank.read().await;
+            bank.other.execute(raw_sql(BLOCKED)).await.unwrap();
+            if loads {
+                batch.load(&Wanted { events: [event_of("4000")].into(), ..Wanted::default() }).await.unwrap();
+            }
+            let id = fresh_id();
+            let committed = Box::new(batch).commit(&changes, id, Timestamp(30)).await;
+            assert!(is_overtaken(&committed), "{committed:?}");
+            assert_eq!(bank.last_events().await, [20, 10, 10]);
+            assert!(!bank.store.was_committed(id, Timestamp(30)).await.unwrap());
+            bank.close().await;
+        }
     }
 
     #[tokio::test]
@@ -301,18 +314,22 @@ mod tests {
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn what_is_of_the_accounts_that_were_read_is_loaded_and_what_is_of_others_is_not() {
         let mut bank = Bank::open().await;
-        bank.other.execute(raw_sql(ACCOUNT_AND_STRANGER)).await.unwrap();
+        bank.other.execute(raw_sql(AUTHORIZATIONS)).await.unwrap();
         let (mut batch, _) = bank.read().await;
-        let of = |event: EventRef, authorization: TrackingId| Wanted {
-            events: [event].into(),
-            authorizations: [authorization].into(),
-            ..Wanted::default()
-        };
-        let loaded = batch.load(&of(event_of("4000"), of_account())).await.unwrap();
-        assert_eq!(loaded.events.iter().map(|event| event.authorization).collect::<Vec<_>>(), [of_account()]);
-        assert_eq!(loaded.authorizations.iter().map(|found| found.id).collect::<Vec<_>>(), [of_account()]);
-        for strange in [of(event_of("4003"), of_account()), of(event_of("4000"), of_stranger())] {
-            assert!(matches!(batch.load(&strange).await, Err(StoreError::Overtaken(_))));
+        let events = |event: EventRef| Wanted { events: [event].into(), ..Wanted::default() };
+        let authorizations = |digit| Wanted { authorizations: [authorization(digit)].into(), ..Wanted::default() };
+        let loaded = batch.load(&events(event_of("4000"))).await.unwrap();
+        assert_eq!(loaded.events.iter().map(|event| event.authorization).collect::<Vec<_>>(), [authorization(1)]);
+        let loaded = batch.load(&authorizations(1)).await.unwrap();
+        assert_eq!(loaded.authorizations.iter().map(|found| found.id).collect::<Vec<_>>(), [authorization(1)]);
+        for (strange, whose) in [
+            (events(event_of("4003")), "another account's event"),
+            (events(event(SubjectKind::Sender, "A")), "a sender's event"),
+            (authorizations(2), "another account's authorization"),
+            (authorizations(3), "an authorization with a sender's event"),
+            (authorizations(4), "an authorization without an account"),
+        ] {
+            assert!(matches!(batch.load(&strange).await, Err(StoreError::Overtaken(_))), "{whose}");
         }
         Box::new(batch).roll_back().await;
         bank.close().await;
@@ -322,7 +339,7 @@ mod tests {
     #[ignore = "needs a Postgres; scripts/test runs it on one"]
     async fn what_was_loaded_of_an_account_is_relied_on_only_where_the_account_is_written() {
         let mut bank = Bank::open().await;
-        bank.other.execute(raw_sql(ACCOUNT_AND_STRANGER)).await.unwrap();
+        bank.other.execute(raw_sql(AUTHORIZATIONS)).await.unwrap();
         let wanted = Wanted { events: [event_of("4000")].into(), ..Wanted::default() };
         for (is_written, last_events) in [(false, [10; 3]), (true, [30; 3])] {
             let (mut batch, mut changes) = bank.read().await;
