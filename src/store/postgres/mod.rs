@@ -1,9 +1,9 @@
 //! Postgres: for production, and for several servers on one database.
 //!
 //! A batch that needs accounts alone is two round trips ([`unlocked`]). Others are four as a rule: begin, [`lock`], [`write`]
-//! with the batch's id, commit. Either has a [`load`] more where not all that it needs comes with the accounts or the locks. Batches of several servers
-//! that touch different subjects run side by side (`docs/adr/0006`). What is read travels as JSON in the shape of the domain's
-//! structs, what is written as binary rows of each table's own type (`docs/adr/0009`).
+//! with the batch's id, commit. Either has a [`load`] more where not all that it needs comes with the accounts or the locks.
+//! Batches of several servers that touch different subjects run side by side (`docs/adr/0006`). What is read travels as JSON in
+//! the shape of the domain's structs, what is written as binary rows of each table's own type (`docs/adr/0009`).
 
 mod audit;
 mod hosts;
