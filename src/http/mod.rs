@@ -40,7 +40,6 @@ pub mod json;
 pub mod observe;
 pub mod readiness;
 pub mod routes;
-mod scheduling;
 pub mod server;
 pub mod signature;
 pub mod wire;

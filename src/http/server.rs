@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tracing_actix_web::TracingLogger;
 
 use super::observe::{RequestSpan, observe};
-use super::{AppState, routes, scheduling};
+use super::{AppState, routes};
 use crate::telemetry;
 
 /// Per worker. A connection that waits costs some 10 KiB; Leap's backend needs dozens.
@@ -69,8 +69,6 @@ pub fn start(listener: TcpListener, state: AppState) -> io::Result<Running> {
     let clocks = compare_clocks(state.clone());
     let for_workers = state.clone();
     let server = HttpServer::new(move || {
-        // Once on each thread, before it serves anything.
-        scheduling::interrupt_nobody();
         let state = for_workers.clone();
         let base_path = state.settings.base_path.clone();
         App::new()

@@ -141,17 +141,6 @@ impl Server {
         Self { url: url.trim_end_matches(',').to_owned(), said, child }
     }
 
-    /// Its threads, each with its name.
-    pub fn threads(&self) -> Vec<(String, i32)> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let named = tasks.map(|task| {
-            let task = task.unwrap();
-            let name = fs::read_to_string(task.path().join("comm")).unwrap();
-            (name.trim_end().to_owned(), task.file_name().into_string().unwrap().parse().unwrap())
-        });
-        named.collect()
-    }
-
     /// Asks it to stop.
     pub fn tell_to_stop(&self) {
         tell_to_stop(&self.child);

@@ -1,6 +1,5 @@
 //! `serve`, `migrate`, `healthcheck`, `rules`.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 
@@ -53,22 +52,6 @@ async fn a_server_that_is_told_to_stop_is_not_ready_and_serves_on_while_it_drain
     let status =
         server.call("GetCreditStatus", r#"{"AccountIdentifier":"4000000000001234","CreditTrackingNumber":"x"}"#);
     assert_eq!(status.await["CreditStatus"], "Failed");
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn threads_that_serve_connections_interrupt_nobody_and_the_engine_is_as_others_are() {
-    let desk = Desk::new();
-    let server = desk.serve(&[]);
-    // None is accepted before all of them have begun.
-    assert_eq!(reqwest::get(format!("{}/health/live", server.url)).await.unwrap().status(), 200);
-    let (serving, others): (Vec<_>, Vec<_>) =
-        server.threads().into_iter().partition(|(name, _)| name.starts_with("actix-server wo"));
-    let policies = |threads: Vec<(String, i32)>| -> BTreeSet<i32> {
-        threads.into_iter().map(|(_, thread)| uapi::sched_getscheduler(thread).unwrap()).collect()
-    };
-    assert_eq!(policies(serving), BTreeSet::from([uapi::c::SCHED_BATCH]));
-    assert_eq!(policies(others), BTreeSet::from([uapi::c::SCHED_OTHER]));
 }
 
 #[test]
