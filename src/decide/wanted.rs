@@ -148,9 +148,9 @@ impl Wanted {
         *self == Self::default()
     }
 
-    /// Whether this is about nothing but series of accounts that `are_read`, and authorizations, whose accounts show once they
-    /// are loaded. Whoever changes a series of an account writes the account's row.
-    pub fn is_of_read_accounts(&self, are_read: impl Fn(&str) -> bool) -> bool {
+    /// Whether this is about nothing but series that all are `of_those`, and authorizations, whose accounts show once they are
+    /// loaded.
+    pub fn is_of_series(&self, of_those: impl Fn(&SeriesKey) -> bool) -> bool {
         let Self {
             due,
             prefixes,
@@ -169,7 +169,7 @@ impl Wanted {
             idempotency,
             locks,
         } = self;
-        let is_about_others = !(accounts.is_empty()
+        let has_nothing_else = accounts.is_empty()
             && directory.is_empty()
             && persons.is_empty()
             && subjects.is_empty()
@@ -179,11 +179,10 @@ impl Wanted {
             && ambiguous.is_empty()
             && enrolments.is_empty()
             && idempotency.is_empty()
-            && locks.is_empty());
-        let named = due.keys().chain(prefixes.iter().map(|prefix| &prefix.series));
-        let mut series = named.chain(released_after.iter().chain(events).map(|event| &event.series));
-        !is_about_others
-            && series.all(|series| series.subject.kind == SubjectKind::Account && are_read(&series.subject.key))
+            && locks.is_empty();
+        let of_prefixes = prefixes.iter().map(|prefix| &prefix.series);
+        let of_events = released_after.iter().chain(events).map(|event| &event.series);
+        has_nothing_else && due.keys().chain(of_prefixes).chain(of_events).all(of_those)
     }
 
     /// The identifiers of all accounts that are wanted, each once.

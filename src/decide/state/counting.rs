@@ -9,7 +9,7 @@ use crate::decide::wanted::{DueRange, PrefixEnd, PrefixEvent, PrefixKey};
 use crate::domain::subject::{Earliest, Open, Released, tree};
 use crate::domain::{
     AuthorizationState, Counted, Currency, Event, EventRef, Prefix, ReleaseKind, Series, SeriesKey, Span, Subject,
-    SubjectKey, SubjectKind, Tally, Timestamp, WindowStart,
+    SubjectKey, SubjectKind, Tally, Timestamp, TrackingId, WindowStart,
 };
 
 impl State {
@@ -119,19 +119,25 @@ impl State {
         let mut complete = true;
         for event in events {
             let Some(due_at) = event.due_at else { continue };
-            if subject.kind == SubjectKind::Account {
-                let Ok(authorization) = self.authorization(event.authorization) else {
-                    complete = false;
-                    continue;
-                };
-                if authorization.is_none_or(|found| found.state != AuthorizationState::Open) {
-                    continue;
+            let waits = match subject.kind {
+                SubjectKind::Account => self.is_open(event.authorization),
+                SubjectKind::Sender | SubjectKind::Receiver => Ok(true),
+            };
+            match waits {
+                Ok(true) => {
+                    let since = Earliest { at: event.at, due_at };
+                    waiting.push((event, since));
                 }
+                Ok(false) => {}
+                Err(Missing) => complete = false,
             }
-            let since = Earliest { at: event.at, due_at };
-            waiting.push((event, since));
         }
         if complete { Ok(waiting) } else { Err(Missing) }
+    }
+
+    fn is_open(&mut self, authorization: TrackingId) -> Result<bool, Missing> {
+        let found = self.authorization(authorization)?;
+        Ok(found.is_some_and(|found| found.state == AuthorizationState::Open))
     }
 
     /// The head of a series; its subject has been dated by now.

@@ -13,7 +13,7 @@ use super::hosts::{BatchConnection, Hosts};
 use super::lock::{self, Versions};
 use super::{load, write};
 use crate::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
-use crate::domain::{Event, SubjectKind, Timestamp, TrackingId};
+use crate::domain::{SeriesKey, SubjectKind, Timestamp, TrackingId};
 use crate::store::written::Committed;
 use crate::store::{Batch, Durability, StoreError};
 
@@ -66,11 +66,14 @@ impl Batch for UnlockedBatch {
         Err(more_is_needed())
     }
 
-    /// What is of the accounts that were read, as it is by now: where one was changed since, the write will find that out.
+    /// What is of the accounts that were read, as it is by now: whoever changes any of it writes the account's row, and where
+    /// one was changed since, the write will find that out.
     async fn load(&mut self, wanted: &Wanted) -> Result<Loaded, StoreError> {
         let versions = self.read.as_ref().ok_or_else(more_is_needed)?;
-        let is_read = |account: &str| versions.contains_key(account);
-        if !wanted.is_of_read_accounts(is_read) {
+        let of_those = |series: &SeriesKey| {
+            series.subject.kind == SubjectKind::Account && versions.contains_key(series.subject.key.as_str())
+        };
+        if !wanted.is_of_series(of_those) {
             return Err(more_is_needed());
         }
         self.has_loaded = true;
@@ -78,14 +81,10 @@ impl Batch for UnlockedBatch {
         let loaded = self.batches.watch_host(self.on.host, loading).await;
         self.broken = loaded.is_err();
         let loaded = loaded?;
-        let of_an_account = |event: &Event| {
-            let subject = &event.series.subject;
-            subject.kind == SubjectKind::Account && is_read(&subject.key)
-        };
-        let is_of_accounts =
-            loaded.authorizations.iter().all(|found| found.account.as_ref().is_some_and(|id| is_read(id.as_str())))
-                && loaded.events.iter().all(of_an_account);
-        if is_of_accounts { Ok(loaded) } else { Err(more_is_needed()) }
+        let mut accounts = loaded.authorizations.iter().map(|found| found.account.as_ref());
+        let are_of_those = accounts.all(|account| account.is_some_and(|id| versions.contains_key(id)))
+            && loaded.events.iter().all(|event| of_those(&event.series));
+        if are_of_those { Ok(loaded) } else { Err(more_is_needed()) }
     }
 
     async fn write(&mut self, _changes: &Changes) -> Result<(), StoreError> {
@@ -124,14 +123,14 @@ impl Batch for UnlockedBatch {
 #[cfg(test)]
 mod tests {
     use sqlx::{Connection, Executor, PgConnection, query, query_scalar, raw_sql};
+    use uuid::Uuid;
 
     use super::super::PostgresStore;
     use super::super::throw_away::Database;
     use super::*;
     use crate::clock::fresh_id;
-    use crate::domain::{EventRef, PersonId, SeriesKey, SubjectKey};
+    use crate::domain::{EventRef, PersonId, SubjectKey};
     use crate::store::Store;
-    use uuid::Uuid;
 
     /// In another order than that of their keys, and of different versions.
     const ACCOUNTS: [&str; 3] = ["4002", "4000", "4001"];
