@@ -311,6 +311,8 @@ impl Writer {
             Err(ExecuteError::Store(StoreError::Overtaken(_))) => {
                 Err(InVain { wary_for: WARY_OF_RIVALS, why: "overtaken" })
             }
+            // Nobody need be there any more.
+            Err(ExecuteError::Store(StoreError::Outdated(_))) => Err(InVain { wary_for: 0, why: "outdated" }),
             done => Ok(done),
         }
     }

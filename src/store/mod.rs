@@ -45,6 +45,9 @@ pub enum StoreError {
     /// A batch without locks cannot be committed: what it was decided on has changed, or is not all that it needs.
     #[error("a batch without locks was overtaken: {0}")]
     Overtaken(String),
+    /// A batch without locks cannot be committed: an account is not what the store believed it to be, without looking.
+    #[error("what was believed of an account was old: {0}")]
+    Outdated(String),
     /// The stored data are not what this version writes.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
@@ -63,9 +66,10 @@ pub trait Store: Send + Sync + 'static {
     /// Opens the transaction of one batch.
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError>;
 
-    /// A batch that locks nothing, where the store has such: the accounts that it asks for and the authorizations that it names
-    /// it reads as they are at one moment, once, and then it loads nothing but what is of these accounts. It commits if nobody
-    /// has changed one of them meanwhile; else, and where it asks for more, it is [`StoreError::Overtaken`].
+    /// A batch that locks nothing, where the store has such: it asks for accounts and the authorizations that it names once, gets
+    /// them as they are or as the store believes them to be, and then loads nothing but what is of these accounts. It commits
+    /// if they are so and nobody has changed one of them meanwhile. Else it is [`StoreError::Outdated`] or
+    /// [`StoreError::Overtaken`]; where it asks for more, the latter.
     async fn begin_without_locks(&self) -> Option<Box<dyn Batch>> {
         None
     }

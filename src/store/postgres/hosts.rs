@@ -61,6 +61,9 @@ const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// How long a connection goes from batch to batch before its pool has it again, which renews it when it is old.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
+/// How long a connection that has answered is thought to be in order.
+const IN_ORDER_FOR: Duration = Duration::from_secs(1);
+
 /// A start-up parameter that nothing of ours depends on, with a value that is nobody's default. A pooler does not pass it
 /// on: pgbouncer refuses it, or drops it where it is told to.
 const MARK: i8 = 3;
@@ -77,6 +80,16 @@ pub(super) struct Hosts {
     serving: Arc<AtomicUsize>,
     most: u32,
     kept: Arc<Mutex<Vec<BatchConnection>>>,
+    /// How many connections were ever opened.
+    opened: Arc<AtomicUsize>,
+}
+
+/// Where something was learned. As long as no connection was opened, those that are left prove that the database has lived on;
+/// a new one may lead to one that was restored, or that has lost its last commits, and numbers its transactions anew from there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Origin {
+    host: usize,
+    opened: usize,
 }
 
 /// A connection that goes from batch to batch. Where it is given up instead, its pool makes sure that no transaction is
@@ -87,6 +100,15 @@ pub(super) struct BatchConnection {
     /// The place of its host.
     pub host: usize,
     since: Instant,
+    /// When it last answered.
+    pub heard_at: Instant,
+}
+
+impl BatchConnection {
+    /// So lately that it is likely to be in order.
+    pub(super) fn was_heard_lately(&self) -> bool {
+        self.heard_at.elapsed() < IN_ORDER_FOR
+    }
 }
 
 #[derive(Debug)]
@@ -112,9 +134,10 @@ impl Hosts {
     }
 
     fn with_settings(addresses: &[String], most: u32, settings: Settings) -> Result<Self, StoreError> {
+        let opened = Arc::default();
         let hosts: Result<Arc<[Host]>, sqlx::Error> =
-            addresses.iter().map(|address| Host::new(address, most, settings)).collect();
-        Ok(Self { hosts: hosts.map_err(store_error)?, serving: Arc::default(), most, kept: Arc::default() })
+            addresses.iter().map(|address| Host::new(address, most, settings, &opened)).collect();
+        Ok(Self { hosts: hosts.map_err(store_error)?, serving: Arc::default(), most, kept: Arc::default(), opened })
     }
 
     /// Other connections to the same hosts, which share the knowledge of who serves.
@@ -130,7 +153,8 @@ impl Hosts {
 
     /// Begins a transaction that is rolled back when it is dropped.
     pub(super) async fn begin(&self, begin: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {
-        self.serving_host(begin, |pool, begin| async move { pool.begin_with(begin).await }).await
+        let (_, begun) = self.serving_host(begin, |pool, begin| async move { pool.begin_with(begin).await }).await?;
+        Ok(begun)
     }
 
     /// A connection [for batches](Self::for_batches) on which a transaction was begun. It is kept once that has ended, or else
@@ -141,16 +165,22 @@ impl Hosts {
             // Where it is dead, another one is looked for as ever.
             && host.answered(kept.connection.execute(sqlx::raw_sql(transaction::BATCH))).await.is_ok()
         {
+            kept.heard_at = Instant::now();
             return Ok(kept);
         }
-        let connection = self
+        let (host, connection) = self
             .serving_host(transaction::BATCH, |pool, begin| async move {
                 let mut connection = pool.acquire().await?;
-                connection.execute(sqlx::raw_sql(begin)).await?;
-                Ok(connection)
+                let begun = connection.execute(sqlx::raw_sql(begin)).await;
+                if begun.is_err() {
+                    // One to a standby would outlive its promotion, which is another history: see [`Origin`].
+                    connection.close_on_drop();
+                }
+                begun.map(|_| connection)
             })
             .await?;
-        Ok(BatchConnection { connection, host: self.serving(), since: Instant::now() })
+        let now = Instant::now();
+        Ok(BatchConnection { connection, host, since: now, heard_at: now })
     }
 
     /// A connection that was kept, to a host without a pooler. Nothing is begun on it, and it may be dead.
@@ -170,17 +200,22 @@ impl Hosts {
         }
     }
 
+    /// What is learned from this connection is of that.
+    pub(super) fn origin(&self, connection: &BatchConnection) -> Origin {
+        Origin { host: connection.host, opened: self.opened.load(Ordering::Relaxed) }
+    }
+
     fn kept(&self) -> MutexGuard<'_, Vec<BatchConnection>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `take` makes of the pool of the host that serves. `take` writes nothing, so it may be tried again, and
+    /// The place of the host that serves, and what `take` makes of its pool. `take` writes nothing, so it may be tried again, and
     /// whatever state it leaves when it is given up is ended before the connection is used again.
     async fn serving_host<T, Taken>(
         &self,
         begin: &'static str,
         take: impl Fn(PgPool, SqlStr) -> Taken,
-    ) -> Result<T, StoreError>
+    ) -> Result<(usize, T), StoreError>
     where
         Taken: Future<Output = Result<T, sqlx::Error>>,
     {
@@ -195,7 +230,7 @@ impl Hosts {
                         if self.serving.swap(place, Ordering::Relaxed) != place {
                             tracing::warn!(%host, "another host of the database serves from now on");
                         }
-                        return Ok(taken);
+                        return Ok((place, taken));
                     }
                     Err(error) => refusals.push(self.why(host, error)),
                 }
@@ -246,6 +281,7 @@ impl Hosts {
                 | StoreError::Conflict(why)
                 | StoreError::Held(why)
                 | StoreError::Overtaken(why)
+                | StoreError::Outdated(why)
                 | StoreError::Corrupt(why) => why,
             },
         };
@@ -304,7 +340,7 @@ impl Hosts {
 }
 
 impl Host {
-    fn new(address: &str, most: u32, settings: Settings) -> Result<Self, sqlx::Error> {
+    fn new(address: &str, most: u32, settings: Settings, opened: &Arc<AtomicUsize>) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_str(address)?.application_name("vna-partner");
         let said = statement_cache_capacity(address);
         let is_pooled = Arc::new(AtomicBool::new(said.as_deref() == Some("0")));
@@ -313,8 +349,9 @@ impl Host {
         let is_local = options.get_socket().is_some() || name.starts_with('/');
         let pooled =
             pool_options(most).connect_lazy_with(options.clone().extra_float_digits(None).statement_cache_capacity(0));
-        let found_pooled = is_pooled.clone();
+        let (found_pooled, opened) = (is_pooled.clone(), opened.clone());
         let direct = pool_options(most).after_connect(move |connection, _| {
+            opened.fetch_add(1, Ordering::Relaxed);
             let is_pooled = found_pooled.clone();
             Box::pin(async move {
                 // Outside of a transaction nothing may be prepared: a pooler could run it on another connection.

@@ -1,7 +1,8 @@
 //! Postgres: for production, and for several servers on one database.
 //!
-//! A batch that needs accounts alone is two round trips ([`unlocked`]). Others are four as a rule: begin, [`lock`], [`write`]
-//! with the batch's id, commit. Either has a [`load`] more where not all that it needs comes with the accounts or the locks.
+//! A batch that needs accounts alone is two round trips ([`unlocked`]), or one where they are [`remembered`]. Others are four as a
+//! rule: begin, [`lock`], [`write`] with the batch's id, commit. Each has a [`load`] more where not all that it needs comes with
+//! the accounts or the locks.
 //! Batches of several servers that touch different subjects run side by side (`docs/adr/0006`). What is read travels as JSON in
 //! the shape of the domain's structs, what is written as binary rows of each table's own type (`docs/adr/0009`).
 
@@ -13,6 +14,7 @@ mod parts;
 mod probe;
 mod reads;
 mod record;
+mod remembered;
 mod rows;
 mod servers;
 mod transaction;
@@ -30,6 +32,7 @@ use sqlx::{Executor, PgConnection, Postgres, query, query_scalar};
 
 use self::hosts::{BatchConnection, Hosts};
 use self::probe::Probe;
+use self::remembered::Remembered;
 use self::unlocked::UnlockedBatch;
 use super::rows::parse;
 use super::series::{overdue_accounts, overdue_others, read_overdue_accounts};
@@ -82,6 +85,7 @@ pub struct PostgresStore {
     writers: Hosts,
     readers: Hosts,
     probe: Probe,
+    remembered: Remembered,
 }
 
 impl PostgresStore {
@@ -99,7 +103,7 @@ impl PostgresStore {
         refuse_other_encodings(&mut transaction).await?;
         migrate(&mut transaction).await?;
         transaction.commit().await.map_err(store_error)?;
-        Ok(Self { probe: Probe::new(batches.clone()), batches, writers, readers })
+        Ok(Self { probe: Probe::new(batches.clone()), batches, writers, readers, remembered: Remembered::default() })
     }
 
     /// One statement that writes beside the batches, durably.
@@ -172,11 +176,12 @@ impl Store for PostgresStore {
 
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
         let on = self.batches.begin_batch().await?;
-        Ok(Box::new(PostgresBatch { on, batches: self.batches.clone(), writers: self.writers.clone() }))
+        let (batches, writers, remembered) = (self.batches.clone(), self.writers.clone(), self.remembered.clone());
+        Ok(Box::new(PostgresBatch { on, batches, writers, remembered }))
     }
 
     async fn begin_without_locks(&self) -> Option<Box<dyn Batch>> {
-        Some(Box::new(UnlockedBatch::on_a_kept_one(&self.batches)?))
+        Some(Box::new(UnlockedBatch::on_a_kept_one(self)?))
     }
 
     /// Writes the id itself: that waits for a commit which is still under way, and makes one that comes later fail. What it
@@ -262,6 +267,7 @@ struct PostgresBatch {
     batches: Hosts,
     /// For what must be there before this transaction ends.
     writers: Hosts,
+    remembered: Remembered,
 }
 
 #[async_trait]
@@ -293,6 +299,7 @@ impl Batch for PostgresBatch {
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        self.remembered.forget(changes.accounts.keys());
         self.batches.watch_host(self.on.host, write::write(&mut self.on.connection, changes, None)).await
     }
 
@@ -315,6 +322,7 @@ impl Batch for PostgresBatch {
         batch: TrackingId,
         at: Timestamp,
     ) -> Result<Durability, StoreError> {
+        self.remembered.forget(changes.accounts.keys());
         let committed = Committed { id: batch, at };
         let written = write::write(&mut self.on.connection, changes, Some(committed));
         if let Err(refused) = self.batches.watch_host(self.on.host, written).await {

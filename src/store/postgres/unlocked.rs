@@ -1,38 +1,78 @@
 //! A batch that locks nothing: two round trips, one that reads, and one that writes and commits if what was read is as it was.
-//! Where an account's row does not tell what its windows hold, or something of it is due, others between them read that.
+//! Where this server remembers what it has left, there is nothing to read. Where an account's row does not tell what its windows
+//! hold, or something of it is due, others between the two read that.
 //!
 //! Whoever changes anything of an account writes its row, and with it the row's version (`xmin`). So a batch that was decided
 //! on accounts alone is right for as long as their versions are the same, and that is what its write looks at, once it
 //! has each row to itself. Nothing is begun, so there is nothing to end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
-use super::hosts::{BatchConnection, Hosts};
+use super::PostgresStore;
+use super::hosts::{BatchConnection, Hosts, Origin};
 use super::lock::{self, Versions};
+use super::remembered::Remembered;
 use super::{load, write};
 use crate::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
-use crate::domain::{SeriesKey, SubjectKind, Timestamp, TrackingId};
+use crate::domain::{AccountId, Authorization, SeriesKey, SubjectKind, Timestamp, TrackingId};
 use crate::store::written::Committed;
 use crate::store::{Batch, Durability, StoreError};
 
 pub(super) struct UnlockedBatch {
     on: BatchConnection,
     batches: Hosts,
+    remembered: Remembered,
+    origin: Origin,
     /// Of what it was decided on, once that was asked for.
     read: Option<Versions>,
-    /// Something of these accounts was read after they were.
-    has_loaded: bool,
+    /// What was read is not of one moment.
+    of_several_moments: bool,
+    /// Some was remembered.
+    relies_on_memory: bool,
+    /// Authorizations of the accounts that nobody has named, as far as they are known.
+    others: HashMap<AccountId, Vec<Authorization>>,
     /// Something has failed on its connection.
     broken: bool,
 }
 
 impl UnlockedBatch {
     /// `None` where no connection was kept.
-    pub(super) fn on_a_kept_one(batches: &Hosts) -> Option<Self> {
-        let on = batches.take_kept()?;
-        Some(Self { on, batches: batches.clone(), read: None, has_loaded: false, broken: false })
+    pub(super) fn on_a_kept_one(store: &PostgresStore) -> Option<Self> {
+        let on = store.batches.take_kept()?;
+        let origin = store.batches.origin(&on);
+        Some(Self {
+            on,
+            batches: store.batches.clone(),
+            remembered: store.remembered.clone(),
+            origin,
+            read: None,
+            of_several_moments: false,
+            relies_on_memory: false,
+            others: HashMap::new(),
+            broken: false,
+        })
+    }
+
+    /// What is remembered of `wanted` and `named`.
+    fn remember(&mut self, wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> (Loaded, Versions) {
+        let (mut loaded, mut versions) = (Loaded::default(), Versions::new());
+        // Else it is first asked whether the connection is in order: a write whose answer does not come may have been done.
+        if !self.on.was_heard_lately() {
+            return (loaded, versions);
+        }
+        for mut known in self.remembered.take(self.origin, wanted) {
+            loaded.authorizations.extend(known.open.extract_if(.., |open| named.contains(&open.id)));
+            let (version, others) = (known.version, std::mem::take(&mut known.open));
+            let (account, subject) = known.into_row();
+            versions.insert(account.id.clone(), version);
+            self.others.insert(account.id.clone(), others);
+            loaded.accounts.push(account);
+            loaded.subjects.push(subject);
+        }
+        (loaded, versions)
     }
 }
 
@@ -50,12 +90,29 @@ impl Batch for UnlockedBatch {
         if self.read.is_some() || wanted.iter().any(|lock| lock.kind != LockKind::Account) {
             return Err(more_is_needed());
         }
-        let looking = lock::look(&mut self.on.connection, wanted, named);
-        let looked = self.batches.watch_first_word(self.on.host, looking).await;
-        self.broken = looked.is_err();
-        let (found, versions) = looked?;
+        let (remembered, mut versions) = self.remember(wanted, named);
+        let is_unknown = |lock: &&Lock| !versions.contains_key(lock.key.as_str());
+        let unknown: BTreeSet<Lock> = wanted.iter().filter(is_unknown).cloned().collect();
+        let is_remembered: BTreeSet<TrackingId> = remembered.authorizations.iter().map(|known| known.id).collect();
+        let unnamed: BTreeSet<TrackingId> = named.difference(&is_remembered).copied().collect();
+        self.relies_on_memory = !versions.is_empty();
+        self.of_several_moments = self.relies_on_memory;
+        let mut locked = Locked::default();
+        if !unknown.is_empty() || !unnamed.is_empty() {
+            let looking = lock::look(&mut self.on.connection, &unknown, &unnamed);
+            let looked = self.batches.watch_first_word(self.on.host, looking).await;
+            self.broken = looked.is_err();
+            let (found, of_found) = looked?;
+            self.on.heard_at = Instant::now();
+            locked = found;
+            versions.extend(of_found);
+        }
+        locked.granted.extend(wanted.difference(&unknown).cloned());
+        locked.loaded.accounts.extend(remembered.accounts);
+        locked.loaded.subjects.extend(remembered.subjects);
+        locked.loaded.authorizations.extend(remembered.authorizations);
         self.read = Some(versions);
-        Ok(found)
+        Ok(locked)
     }
 
     async fn make_locks(&mut self, _absent: &BTreeSet<Lock>) -> Result<(), StoreError> {
@@ -76,7 +133,7 @@ impl Batch for UnlockedBatch {
         if !wanted.is_of_series(of_those) {
             return Err(more_is_needed());
         }
-        self.has_loaded = true;
+        self.of_several_moments = true;
         let loading = load::load(&mut self.on.connection, wanted);
         let loaded = self.batches.watch_host(self.on.host, loading).await;
         self.broken = loaded.is_err();
@@ -104,272 +161,42 @@ impl Batch for UnlockedBatch {
         at: Timestamp,
     ) -> Result<Durability, StoreError> {
         let versions = self.read.take().unwrap_or_default();
-        // What was read at two moments is right only where the accounts have not changed in between, which is looked at of
+        // What was read at several moments is right only where the accounts have not changed in between, which is looked at of
         // those that are written.
-        if self.has_loaded && !versions.keys().all(|account| changes.accounts.contains_key(account)) {
+        if self.of_several_moments && !versions.keys().all(|account| changes.accounts.contains_key(account)) {
             self.batches.keep(self.on);
             return Err(more_is_needed());
         }
         let committed = Committed { id: batch, at };
         let written = write::write_if_unchanged(&mut self.on.connection, changes, committed, &versions);
-        let written = self.batches.watch_host(self.on.host, written).await;
-        if matches!(written, Ok(()) | Err(StoreError::Overtaken(_))) {
-            self.batches.keep(self.on);
+        match self.batches.watch_host(self.on.host, written).await {
+            Ok(version) => {
+                self.on.heard_at = Instant::now();
+                self.batches.keep(self.on);
+                if let Some(version) = version {
+                    self.remembered.learn(self.origin, version, changes, self.others);
+                }
+                Ok(Durability::Reached)
+            }
+            Err(StoreError::Outdated(why)) => {
+                self.batches.keep(self.on);
+                if !self.relies_on_memory {
+                    return Err(StoreError::Overtaken(why));
+                }
+                self.remembered.mistrust();
+                Err(StoreError::Outdated(why))
+            }
+            Err(refused @ StoreError::Overtaken(_)) => {
+                self.batches.keep(self.on);
+                Err(refused)
+            }
+            Err(error) => {
+                self.remembered.forget_all();
+                Err(error)
+            }
         }
-        written.map(|()| Durability::Reached)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use sqlx::{Connection, Executor, PgConnection, query, query_scalar, raw_sql};
-    use uuid::Uuid;
-
-    use super::super::PostgresStore;
-    use super::super::throw_away::Database;
-    use super::*;
-    use crate::clock::fresh_id;
-    use crate::domain::{EventRef, PersonId, SubjectKey};
-    use crate::store::Store;
-
-    /// In another order than that of their keys, and of different versions.
-    const ACCOUNTS: [&str; 3] = ["4002", "4000", "4001"];
-
-    const BLOCKED: &str = "UPDATE accounts SET status = 'Blocked', last_event_at = 20 WHERE id = '4000'";
-
-    /// A store with some accounts, and another client of its database.
-    struct Bank {
-        store: PostgresStore,
-        database: Database,
-        other: PgConnection,
-    }
-
-    impl Bank {
-        async fn open() -> Self {
-            let database = Database::create().await;
-            let store = PostgresStore::open(std::slice::from_ref(&database.address)).await.unwrap();
-            let mut other = PgConnection::connect(&database.address).await.unwrap();
-            for account in ACCOUNTS {
-                let opened = query(
-                    "INSERT INTO accounts VALUES
-                        ($1, gen_random_uuid(), 'MXN', 'Active', 'standard', 'Ana', 1, 0, 0, 0, 0, 10)",
-                );
-                opened.bind(account).execute(&mut other).await.unwrap();
-            }
-            // Whose connection is kept.
-            let first = store.begin().await.unwrap();
-            first.commit(&Changes::default(), fresh_id(), Timestamp(1)).await.unwrap().reached().await.unwrap();
-            Self { store, database, other }
-        }
-
-        /// A batch that has read the accounts, and what a call on each at 30 would write.
-        async fn read(&self) -> (UnlockedBatch, Changes) {
-            let mut batch = UnlockedBatch::on_a_kept_one(&self.store.batches).expect("one was kept");
-            let wanted = ACCOUNTS.iter().map(|id| Lock::from(&SubjectKey::new(SubjectKind::Account, *id))).collect();
-            let Loaded { accounts, subjects, .. } = batch.lock(&wanted, &BTreeSet::new()).await.unwrap().loaded;
-            let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
-            let dated = |mut subject: crate::domain::Subject| {
-                subject.last_event_at = Timestamp(30);
-                (subject.key.clone(), subject)
-            };
-            let subjects = subjects.into_iter().map(dated).collect();
-            (batch, Changes { accounts, subjects, ..Changes::default() })
-        }
-
-        /// When the accounts' last events were, as is committed: of 4000, 4001 and 4002.
-        async fn last_events(&mut self) -> Vec<i64> {
-            let asked = query_scalar("SELECT last_event_at FROM accounts ORDER BY id");
-            asked.fetch_all(&mut self.other).await.unwrap()
-        }
-
-        async fn waits_until_somebody_waits_for_the_account(&mut self) {
-            let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
-                WHERE datname = current_database() AND wait_event_type = 'Lock')";
-            while !query_scalar::<_, bool>(waits).fetch_one(&mut self.other).await.unwrap() {}
-        }
-
-        async fn close(self) {
-            self.other.close().await.unwrap();
-            self.store.close().await;
-            self.database.drop().await;
-        }
-    }
-
-    /// Authorizations of an account that was read, of one that was not, of one that was read and of a sender, and of none; each
-    /// with its event.
-    const AUTHORIZATIONS: &str = r#"
-        INSERT INTO authorizations SELECT id, account, 1000, 'MXN', NULL, 10, 110, 'Open', NULL, counted, NULL FROM (VALUES
-            ('00000000-0000-7000-8000-00000000a001'::uuid, '4000', '[]'::json),
-            ('00000000-0000-7000-8000-00000000a002', '4003', '[]'),
-            ('00000000-0000-7000-8000-00000000a003', '4001', '[
-                {"kind": "account", "key": "4001", "currency": "MXN", "at": 10, "number": 1},
-                {"kind": "sender", "key": "A", "currency": "MXN", "at": 10, "number": 1}]'),
-            ('00000000-0000-7000-8000-00000000a004', NULL, '[]')) AS v (id, account, counted);
-        INSERT INTO events SELECT 'account', account, 'MXN', 10, 1, 1000, 1000, id, 110, NULL
-        FROM authorizations WHERE account IS NOT NULL;
-        INSERT INTO events VALUES
-            ('sender', 'A', 'MXN', 10, 1, 1000, 1000, '00000000-0000-7000-8000-00000000a003', 110, NULL)"#;
-
-    /// The one that ends in this digit.
-    fn authorization(digit: u8) -> TrackingId {
-        TrackingId::parse(&format!("00000000-0000-7000-8000-00000000a00{digit}")).unwrap()
-    }
-
-    fn event(kind: SubjectKind, key: &str) -> EventRef {
-        let series = SeriesKey { subject: SubjectKey::new(kind, key), currency: "MXN".parse().unwrap() };
-        EventRef { series, at: Timestamp(10), number: 1 }
-    }
-
-    fn event_of(account: &str) -> EventRef {
-        event(SubjectKind::Account, account)
-    }
-
-    async fn commit(batch: UnlockedBatch, changes: Changes) -> Result<Durability, StoreError> {
-        Box::new(batch).commit(&changes, fresh_id(), Timestamp(30)).await
-    }
-
-    fn is_overtaken(committed: &Result<Durability, StoreError>) -> bool {
-        matches!(committed, Err(StoreError::Overtaken(_)))
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn what_nobody_has_changed_is_committed_under_the_batchs_id() {
-        let mut bank = Bank::open().await;
-        let (batch, changes) = bank.read().await;
-        let id = fresh_id();
-        Box::new(batch).commit(&changes, id, Timestamp(30)).await.unwrap().reached().await.unwrap();
-        assert_eq!(bank.last_events().await, [30; 3]);
-        assert!(bank.store.was_committed(id, Timestamp(30)).await.unwrap());
-        let (batch, _) = bank.read().await;
-        Box::new(batch).roll_back().await;
-        bank.close().await;
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn what_somebody_has_changed_since_it_was_read_is_not_written_whatever_was_loaded_after_that() {
-        for loads in [false, true] {
-            let mut bank = Bank::open().await;
-            let (mut batch, changes) = bank.read().await;
-            bank.other.execute(raw_sql(BLOCKED)).await.unwrap();
-            if loads {
-                batch.load(&Wanted { events: [event_of("4000")].into(), ..Wanted::default() }).await.unwrap();
-            }
-            let id = fresh_id();
-            let committed = Box::new(batch).commit(&changes, id, Timestamp(30)).await;
-            assert!(is_overtaken(&committed), "{committed:?}");
-            assert_eq!(bank.last_events().await, [20, 10, 10]);
-            assert!(!bank.store.was_committed(id, Timestamp(30)).await.unwrap());
-            bank.close().await;
-        }
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn what_somebody_is_changing_is_waited_for_and_then_looked_at() {
-        for (ends, is_changed) in [("COMMIT", true), ("ROLLBACK", false)] {
-            let mut bank = Bank::open().await;
-            let (mut batch, changes) = bank.read().await;
-            query("SET lock_timeout = '30s'").execute(&mut *batch.on.connection).await.unwrap();
-            bank.other.execute(raw_sql("BEGIN")).await.unwrap();
-            bank.other.execute(raw_sql(BLOCKED)).await.unwrap();
-            let committing = tokio::spawn(commit(batch, changes));
-            bank.waits_until_somebody_waits_for_the_account().await;
-            bank.other.execute(raw_sql(ends)).await.unwrap();
-            let committed = committing.await.unwrap();
-            assert_eq!(is_overtaken(&committed), is_changed, "{committed:?} after {ends}");
-            assert_eq!(bank.last_events().await, if is_changed { [20, 10, 10] } else { [30; 3] });
-            bank.close().await;
-        }
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn what_somebody_holds_is_not_waited_for_longer_than_a_lock_is() {
-        let mut bank = Bank::open().await;
-        let (batch, changes) = bank.read().await;
-        bank.other.execute(raw_sql("BEGIN")).await.unwrap();
-        bank.other.execute(raw_sql("SELECT FROM accounts FOR UPDATE")).await.unwrap();
-        let committed = commit(batch, changes).await;
-        assert!(is_overtaken(&committed), "{committed:?}");
-        bank.other.execute(raw_sql("ROLLBACK")).await.unwrap();
-        assert_eq!(bank.last_events().await, [10; 3]);
-        bank.close().await;
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn an_account_that_was_not_read_is_not_written() {
-        let mut bank = Bank::open().await;
-        let (mut batch, changes) = bank.read().await;
-        batch.read = Some(Versions::new());
-        assert!(is_overtaken(&commit(batch, changes).await));
-        assert_eq!(bank.last_events().await, [10; 3]);
-        bank.close().await;
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn what_is_of_the_accounts_that_were_read_is_loaded_and_what_is_of_others_is_not() {
-        let mut bank = Bank::open().await;
-        bank.other.execute(raw_sql(AUTHORIZATIONS)).await.unwrap();
-        let (mut batch, _) = bank.read().await;
-        let events = |event: EventRef| Wanted { events: [event].into(), ..Wanted::default() };
-        let authorizations = |digit| Wanted { authorizations: [authorization(digit)].into(), ..Wanted::default() };
-        let loaded = batch.load(&events(event_of("4000"))).await.unwrap();
-        assert_eq!(loaded.events.iter().map(|event| event.authorization).collect::<Vec<_>>(), [authorization(1)]);
-        let loaded = batch.load(&authorizations(1)).await.unwrap();
-        assert_eq!(loaded.authorizations.iter().map(|found| found.id).collect::<Vec<_>>(), [authorization(1)]);
-        for (strange, whose) in [
-            (events(event_of("4003")), "another account's event"),
-            (events(event(SubjectKind::Sender, "A")), "a sender's event"),
-            (authorizations(2), "another account's authorization"),
-            (authorizations(3), "an authorization with a sender's event"),
-            (authorizations(4), "an authorization without an account"),
-        ] {
-            assert!(matches!(batch.load(&strange).await, Err(StoreError::Overtaken(_))), "{whose}");
-        }
-        Box::new(batch).roll_back().await;
-        bank.close().await;
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn what_was_loaded_of_an_account_is_relied_on_only_where_the_account_is_written() {
-        let mut bank = Bank::open().await;
-        bank.other.execute(raw_sql(AUTHORIZATIONS)).await.unwrap();
-        let wanted = Wanted { events: [event_of("4000")].into(), ..Wanted::default() };
-        for (is_written, last_events) in [(false, [10; 3]), (true, [30; 3])] {
-            let (mut batch, mut changes) = bank.read().await;
-            batch.load(&wanted).await.unwrap();
-            if !is_written {
-                changes.accounts.remove("4000");
-            }
-            assert_eq!(is_overtaken(&commit(batch, changes).await), !is_written);
-            assert_eq!(bank.last_events().await, last_events);
-        }
-        bank.close().await;
-    }
-
-    #[tokio::test]
-    #[ignore = "needs a Postgres; scripts/test runs it on one"]
-    async fn whoever_needs_more_than_accounts_is_told_and_their_connection_serves_the_next() {
-        let bank = Bank::open().await;
-        for _ in 0..3 {
-            let (mut batch, changes) = bank.read().await;
-            let sender = BTreeSet::from([Lock::from(&SubjectKey::new(SubjectKind::Sender, "A"))]);
-            let refused = [
-                batch.lock(&sender, &BTreeSet::new()).await.err(),
-                batch.make_locks(&sender).await.err(),
-                batch.wait_for(&sender).await.err(),
-                batch.load(&Wanted { persons: [PersonId(Uuid::nil())].into(), ..Wanted::default() }).await.err(),
-                batch.load(&Wanted { events: [event_of("4003")].into(), ..Wanted::default() }).await.err(),
-                batch.write(&changes).await.err(),
-            ];
-            assert!(refused.iter().all(|refused| matches!(refused, Some(StoreError::Overtaken(_)))), "{refused:?}");
-            Box::new(batch).roll_back().await;
-        }
-        bank.close().await;
-    }
-}
+mod tests;

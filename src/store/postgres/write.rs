@@ -1,5 +1,7 @@
 //! All that a batch changed, in one statement: a part for each table that has rows.
 
+use std::borrow::Cow;
+
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe, PgConnection};
@@ -56,11 +58,23 @@ const ACCOUNTS: &str = update_accounts!("new.last_event_at");
 /// The same, for a batch that has locked none: where one was changed since, a text is taken for a number, and the statement
 /// fails. That is what the database's log then says, and no row with it; nothing of the row is in that text, but that it
 /// depends on one keeps the planner from trying it. Postgres compares what it finds once it has the row to itself.
-const ACCOUNTS_IF_UNCHANGED: &str = update_accounts!(
-    "CASE WHEN old.xmin::text::bigint = ($versions::bigint[])[new.ordinality] THEN new.last_event_at
-        ELSE concat('an account was changed meanwhile', left(old.id, 0))::bigint END",
-    " WITH ORDINALITY"
+const ACCOUNTS_IF_UNCHANGED: &str = concat!(
+    update_accounts!(
+        "CASE WHEN old.xmin::text::bigint = ($versions::bigint[])[new.ordinality] THEN new.last_event_at
+            ELSE concat('an account was changed meanwhile', left(old.id, 0))::bigint END",
+        " WITH ORDINALITY"
+    ),
+    " RETURNING old.xmin::text::bigint AS version"
 );
+
+/// What one transaction writes has one version. Where a row was not found, the statement fails as well.
+const NEW_VERSION: &str = "
+    SELECT CASE WHEN count(*) = cardinality($versions::bigint[]) THEN max(version)
+        ELSE concat('an account was changed meanwhile', left(count(*)::text, 0))::bigint END
+    FROM $part";
+
+/// `invalid_text_representation`: of those statements.
+const CHANGED: &str = "22P02";
 
 /// All parts see the tables as they were before, and no two of them write the same row. What the batch's locks do not
 /// guard, another server may have written meanwhile: an account's identifier and an `Idempotency-Key` are therefore
@@ -174,23 +188,31 @@ pub(super) async fn write(
     }
 }
 
-/// Writes `changes` and commits, in one, if every account of theirs still has its version.
+/// Writes `changes` and commits, in one, if every account of theirs still has its version. The version that all of them
+/// have then, if there are any.
+///
+/// # Errors
+/// [`StoreError::Outdated`] where one has another version; [`StoreError::Overtaken`] where something else was in the way that may
+/// not be there for a batch with locks.
 pub(super) async fn write_if_unchanged(
     connection: &mut PgConnection,
     changes: &Changes,
     batch: Committed,
     versions: &Versions,
-) -> Result<(), StoreError> {
+) -> Result<Option<i64>, StoreError> {
     let of_account = |(account, _): (&Account, _)| versions.get(&account.id).copied();
     let Some(versions) = changes.changed_accounts().map(of_account).collect::<Option<Vec<i64>>>() else {
         return Err(StoreError::Overtaken("an account was not looked at".to_owned()));
     };
     let (texts, mut arguments) = parts(&Written { changes, batch: Some(batch) })?;
-    let Some(text) = compose_if_unchanged(&texts) else { return Ok(()) };
+    let Some(text) = compose_if_unchanged(&texts) else { return Ok(None) };
     arguments.add(versions).map_err(unfit)?;
-    let done = sqlx::query_with(AssertSqlSafe(text), arguments).execute(connection).await;
-    done.map(drop)
-        .map_err(|error| if is_refusal(&error) { StoreError::Overtaken(error.to_string()) } else { store_error(error) })
+    let done = sqlx::query_scalar_with(AssertSqlSafe(text), arguments).fetch_optional(connection).await;
+    done.map_err(|error| match code(&error).as_deref() {
+        Some(CHANGED) => StoreError::Outdated(error.to_string()),
+        Some(code) if is_refusal(code) => StoreError::Overtaken(error.to_string()),
+        _ => store_error(error),
+    })
 }
 
 /// The parts that have rows, and their rows.
@@ -206,11 +228,14 @@ fn parts(written: &Written<'_>) -> Result<(Vec<&'static str>, PgArguments), Stor
 }
 
 /// The statement failed on what it found, and nothing else can have become of it: with locks it may succeed.
-fn is_refusal(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+fn is_refusal(code: &str) -> bool {
     // Values and constraints, a standby, locks that others have, and transactions that have met.
     ["21", "22", "23", "25", "54", "55"].iter().any(|class| code.starts_with(class))
-        || ["40001", "40P01"].contains(&code.as_ref())
+        || ["40001", "40P01"].contains(&code)
+}
+
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
 }
 
 /// One statement of `parts`, each with a parameter of its own, in their order.
@@ -218,14 +243,17 @@ pub(super) fn compose(parts: &[&str]) -> Option<String> {
     compose_numbered(&(1..).zip(parts.iter().copied()).collect::<Vec<_>>())
 }
 
-/// The same with the accounts' versions, in their rows' order, for its last parameter. Postgres begins with the part that is
-/// last: so no row is written before every account is at hand and unchanged, and nobody waits for a batch that waits for
-/// an account.
+/// The same with the accounts' versions, in their rows' order, for its last parameter. Postgres begins with what the statement
+/// answers with: so no row is written before every account is at hand and unchanged, and nobody waits for a batch that waits
+/// for an account.
 pub(super) fn compose_if_unchanged(parts: &[&str]) -> Option<String> {
     let numbered = (1..).zip(parts.iter().copied());
     let (accounts, mut ordered): (Vec<_>, Vec<_>) = numbered.partition(|(_, part)| *part == ACCOUNTS);
-    ordered.extend(accounts.into_iter().map(|(number, _)| (number, ACCOUNTS_IF_UNCHANGED)));
-    Some(compose_numbered(&ordered)?.replace("$versions", &format!("${}", parts.len() + 1)))
+    if let [(number, _)] = accounts[..] {
+        ordered.extend([(number, ACCOUNTS_IF_UNCHANGED), (0, NEW_VERSION)]);
+    }
+    let text = compose_numbered(&ordered)?.replace("$part", &format!("part_{}", ordered.len().saturating_sub(2)));
+    Some(text.replace("$versions", &format!("${}", parts.len() + 1)))
 }
 
 fn compose_numbered(parts: &[(usize, &str)]) -> Option<String> {
@@ -246,6 +274,5 @@ fn compose_numbered(parts: &[(usize, &str)]) -> Option<String> {
 /// `lock_not_available` and `deadlock_detected`: somebody else has a row that the batch needs, and the batch as a whole
 /// is not at fault.
 pub(super) fn is_held(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| ["55P03", "40P01"].contains(&code.as_ref()))
+    code(error).is_some_and(|code| ["55P03", "40P01"].contains(&code.as_ref()))
 }
