@@ -25,7 +25,7 @@ pub const HOLDERS: [usize; 4] = [0, 1, 2, 2];
 
 /// Rules that count on every kind of subject and refuse some: a remittance locks its account, its sender and its
 /// receiver, and each of the three meets each of the others.
-const RULES: &str = r#"
+pub const BY_EVERYBODY: &str = r#"
 [[rules]]
 id = "account"
 type = "velocity"
@@ -49,10 +49,21 @@ on_expiry = "keep"
 on_reversal = "keep"
 "#;
 
+/// Most remittances need their account alone, and lock nothing where nobody is in their way.
+pub const BY_ACCOUNT: &str = r#"
+[[rules]]
+id = "account"
+type = "velocity"
+max = 200
+window = { rolling = "5s" }
+"#;
+
 /// Money waits for its settlement, and authorizations expire while callers dawdle.
 const SETTINGS: &str = "rules = \"rules.toml\"\n[policy]\nsettlement = \"confirmed\"\nauthorization_ttl = \"2s\"\n";
 
 const SERVERS: usize = 4;
+
+const WITHOUT_LOCKS: &str = "vna_batches_without_locks_total{outcome=\"";
 
 /// One database and its servers, each with a desk of its own.
 pub struct Fleet {
@@ -61,7 +72,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    pub async fn start() -> Self {
+    pub async fn start(rules: &str) -> Self {
         let database = Database::fresh().await;
         assert!(database.url.starts_with("postgres:"), "several servers are for Postgres: set VNA_TEST_STORE");
         let rows: Vec<Value> = ACCOUNTS
@@ -71,7 +82,7 @@ impl Fleet {
                 json!({"AccountIdentifier": id, "Currency": "MXN", "PersonalData": scenes::person(holder)})
             })
             .collect();
-        let desks: Vec<Desk> = (0..SERVERS).map(|_| a_desk(&json!({ "accounts": rows }).to_string())).collect();
+        let desks: Vec<Desk> = (0..SERVERS).map(|_| a_desk(rules, &json!({ "accounts": rows }).to_string())).collect();
         well(&desks[0], &database.url, &["seed", "accounts.json"]);
         let servers = desks.into_iter().map(|desk| {
             let server = desk.serve(&[("DATABASE_URL", &database.url), ("VNA_ADMIN_KEYS", ADMIN_KEY)]);
@@ -106,6 +117,20 @@ impl Fleet {
         let (told, (officers, audit)) = join(join_all(told), officer).await;
         assert_eq!(audit.unwrap().await.unwrap(), 0, "the books are unsound in the midst of the traffic");
         told.into_iter().fold(officers, Told::and)
+    }
+
+    /// How many batches took no locks, by what became of them.
+    pub async fn batches_without_locks(&self) -> BTreeMap<String, u64> {
+        let mut batches = BTreeMap::new();
+        for (_, server) in &self.servers {
+            let metrics = reqwest::get(format!("{}/metrics", server.url)).await.unwrap().text().await.unwrap();
+            for (outcome, count) in
+                metrics.lines().filter_map(|line| line.strip_prefix(WITHOUT_LOCKS)?.split_once("\"} "))
+            {
+                *batches.entry(outcome.to_owned()).or_default() += count.parse::<u64>().unwrap();
+            }
+        }
+        batches
     }
 
     /// Its exit code.
@@ -163,10 +188,10 @@ fn well(desk: &Desk, database_url: &str, arguments: &[&str]) {
     assert_eq!(ran.code, 0, "{arguments:?}: {}{}", ran.out, ran.err);
 }
 
-fn a_desk(accounts: &str) -> Desk {
+fn a_desk(rules: &str, accounts: &str) -> Desk {
     let desk = Desk::new();
     desk.write("vna.toml", SETTINGS);
-    desk.write("rules.toml", RULES);
+    desk.write("rules.toml", rules);
     desk.write("accounts.json", accounts);
     desk
 }

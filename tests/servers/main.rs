@@ -15,30 +15,48 @@ mod fleet;
 mod scenes;
 mod told;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fleet::Fleet;
+use fleet::{BY_ACCOUNT, BY_EVERYBODY, Fleet};
 
 /// More than there are accounts, so that they meet on each of them.
-const CALLERS: usize = 64;
+const MANY: usize = 64;
+
+/// So that most batches are of one call, and many of a remittance.
+const FEW: usize = 6;
 
 #[tokio::test]
 #[ignore = "needs a Postgres; scripts/test runs it on one"]
 async fn four_servers_in_mixed_traffic_do_not_deadlock_and_contradict_nobody() {
-    torture(Duration::from_secs(30)).await;
+    torture(BY_EVERYBODY, MANY, Duration::from_secs(30)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a Postgres; scripts/test runs it on one"]
+async fn four_servers_that_lock_little_do_not_deadlock_and_contradict_nobody() {
+    let without_locks = torture(BY_ACCOUNT, FEW, Duration::from_secs(30)).await;
+    assert!(without_locks.contains_key("carried_out"), "{without_locks:?}");
 }
 
 /// The same for long: see docs/testing.md.
 #[tokio::test]
 #[ignore = "takes ten minutes, and needs a Postgres"]
 async fn long_mixed_traffic() {
-    torture(Duration::from_secs(600)).await;
+    torture(BY_EVERYBODY, MANY, Duration::from_secs(600)).await;
 }
 
-/// The time is the promise: no deadlock in so long.
-async fn torture(time: Duration) {
-    let fleet = Fleet::start().await;
-    let told = fleet.traffic(CALLERS, time).await;
+#[tokio::test]
+#[ignore = "takes ten minutes, and needs a Postgres"]
+async fn long_mixed_traffic_that_locks_little() {
+    torture(BY_ACCOUNT, FEW, Duration::from_secs(600)).await;
+}
+
+/// The time is the promise: no deadlock in so long. How many batches took no locks, by what became of them.
+async fn torture(rules: &str, callers: usize, time: Duration) -> BTreeMap<String, u64> {
+    let fleet = Fleet::start(rules).await;
+    let told = fleet.traffic(callers, time).await;
+    let without_locks = fleet.batches_without_locks().await;
     let calls = told.calls;
     println!(
         "{calls} calls in {} s ({} a second), {} of them 503s; {} credits, {} reversals, {} debits, {} new accounts",
@@ -50,6 +68,8 @@ async fn torture(time: Duration) {
         told.debited.len(),
         told.opened.len()
     );
+    println!("batches without locks: {without_locks:?}");
     fleet.end_and_hold_to(&told).await;
     assert!(told.refused * 100 <= calls, "{} of {calls} calls were put off with a 503", told.refused);
+    without_locks
 }
