@@ -56,7 +56,7 @@ impl UnlockedBatch {
         })
     }
 
-    /// What is remembered of `wanted` and `named`.
+    /// What is remembered of `wanted` and `named`, and the accounts' versions.
     fn remember(&mut self, wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> (Loaded, Versions) {
         let (mut loaded, mut versions) = (Loaded::default(), Versions::new());
         // Else it is first asked whether the connection is in order: a write whose answer does not come may have been done.
@@ -72,7 +72,24 @@ impl UnlockedBatch {
             loaded.accounts.push(account);
             loaded.subjects.push(subject);
         }
+        self.relies_on_memory = !versions.is_empty();
+        self.of_several_moments = self.relies_on_memory;
         (loaded, versions)
+    }
+
+    async fn look(
+        &mut self,
+        wanted: &BTreeSet<Lock>,
+        named: &BTreeSet<TrackingId>,
+    ) -> Result<(Locked, Versions), StoreError> {
+        if wanted.is_empty() && named.is_empty() {
+            return Ok(Default::default());
+        }
+        let looking = lock::look(&mut self.on.connection, wanted, named);
+        let looked = self.batches.watch_first_word(self.on.host, looking).await;
+        self.broken = looked.is_err();
+        self.on.heard_at = Instant::now();
+        looked
     }
 }
 
@@ -90,27 +107,17 @@ impl Batch for UnlockedBatch {
         if self.read.is_some() || wanted.iter().any(|lock| lock.kind != LockKind::Account) {
             return Err(more_is_needed());
         }
-        let (remembered, mut versions) = self.remember(wanted, named);
+        let (known, mut versions) = self.remember(wanted, named);
         let is_unknown = |lock: &&Lock| !versions.contains_key(lock.key.as_str());
         let unknown: BTreeSet<Lock> = wanted.iter().filter(is_unknown).cloned().collect();
-        let is_remembered: BTreeSet<TrackingId> = remembered.authorizations.iter().map(|known| known.id).collect();
-        let unnamed: BTreeSet<TrackingId> = named.difference(&is_remembered).copied().collect();
-        self.relies_on_memory = !versions.is_empty();
-        self.of_several_moments = self.relies_on_memory;
-        let mut locked = Locked::default();
-        if !unknown.is_empty() || !unnamed.is_empty() {
-            let looking = lock::look(&mut self.on.connection, &unknown, &unnamed);
-            let looked = self.batches.watch_first_word(self.on.host, looking).await;
-            self.broken = looked.is_err();
-            let (found, of_found) = looked?;
-            self.on.heard_at = Instant::now();
-            locked = found;
-            versions.extend(of_found);
-        }
+        let known_of_named: BTreeSet<TrackingId> = known.authorizations.iter().map(|open| open.id).collect();
+        let unknown_of_named = named.difference(&known_of_named).copied().collect();
+        let (mut locked, looked_at) = self.look(&unknown, &unknown_of_named).await?;
+        versions.extend(looked_at);
         locked.granted.extend(wanted.difference(&unknown).cloned());
-        locked.loaded.accounts.extend(remembered.accounts);
-        locked.loaded.subjects.extend(remembered.subjects);
-        locked.loaded.authorizations.extend(remembered.authorizations);
+        locked.loaded.accounts.extend(known.accounts);
+        locked.loaded.subjects.extend(known.subjects);
+        locked.loaded.authorizations.extend(known.authorizations);
         self.read = Some(versions);
         Ok(locked)
     }
