@@ -40,25 +40,20 @@ pub fn context(policy: Policy, rules: &str) -> Context {
 impl Bench {
     pub async fn new(policy: Policy, rules: &str) -> Self {
         let database = Database::fresh().await;
-        let store: Arc<dyn store::Database> = if database.is_sqlite() {
+        Self { store: Self::open(&database).await, context: context(policy, rules), database }
+    }
+
+    async fn open(database: &Database) -> Arc<dyn store::Database> {
+        if database.is_sqlite() {
             Arc::new(SqliteStore::open_to_serve(&database.url).await.unwrap())
         } else {
-            Arc::new(Self::on_postgres(&database).await)
-        };
-        Self { store, context: context(policy, rules), database }
+            Arc::new(PostgresStore::open(std::slice::from_ref(&database.url)).await.unwrap())
+        }
     }
 
-    async fn on_postgres(database: &Database) -> PostgresStore {
-        PostgresStore::open(std::slice::from_ref(&database.url)).await.unwrap()
-    }
-
-    /// A server's engine on this database. It sweeps nothing: its clock stands still.
+    /// A server's engine on this database: on Postgres with a store of its own. It sweeps nothing: its clock stands still.
     pub async fn serve(&self, context: &Arc<Context>) -> (Engine, Running) {
-        let store: Arc<dyn store::Database> = if self.database.is_sqlite() {
-            self.store.clone()
-        } else {
-            Arc::new(Self::on_postgres(&self.database).await)
-        };
+        let store = if self.database.is_sqlite() { self.store.clone() } else { Self::open(&self.database).await };
         let (clock, _hands) = Clock::manual(second(0));
         Engine::start(store, context.clone(), clock, Limits::default())
     }

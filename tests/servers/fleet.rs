@@ -23,15 +23,18 @@ pub const ACCOUNTS: [&str; 4] = ["4000000000000001", "4000000000000002", "400000
 /// Whose wallets they are.
 pub const HOLDERS: [usize; 4] = [0, 1, 2, 2];
 
-/// Rules that count on every kind of subject and refuse some: a remittance locks its account, its sender and its
-/// receiver, and each of the three meets each of the others.
-pub const BY_EVERYBODY: &str = r#"
+/// Under this alone most remittances need their account alone, and lock nothing where nobody is in their way.
+pub const BY_ACCOUNT: &str = r#"
 [[rules]]
 id = "account"
 type = "velocity"
 max = 200
 window = { rolling = "5s" }
+"#;
 
+/// With these, too, rules count on every kind of subject and refuse some: a remittance locks its account, its sender and its
+/// receiver, and each of the three meets each of the others.
+pub const BY_PERSON: &str = r#"
 [[rules]]
 id = "sender"
 type = "accumulated"
@@ -47,15 +50,6 @@ window = { rolling = "5s" }
 per = "receiver"
 on_expiry = "keep"
 on_reversal = "keep"
-"#;
-
-/// Most remittances need their account alone, and lock nothing where nobody is in their way.
-pub const BY_ACCOUNT: &str = r#"
-[[rules]]
-id = "account"
-type = "velocity"
-max = 200
-window = { rolling = "5s" }
 "#;
 
 /// Money waits for its settlement, and authorizations expire while callers dawdle.

@@ -28,12 +28,10 @@ pub(super) struct UnlockedBatch {
     origin: Origin,
     /// Of what it was decided on, once that was asked for.
     read: Option<Versions>,
-    /// What was read is not of one moment.
-    of_several_moments: bool,
-    /// Some was remembered.
-    relies_on_memory: bool,
-    /// Authorizations of the accounts that nobody has named, as far as they are known.
-    others: HashMap<AccountId, Vec<Authorization>>,
+    /// Something of these accounts was read after they were.
+    has_loaded: bool,
+    /// The accounts that were remembered, each with the open authorizations that are known and nobody has named.
+    remembered_accounts: HashMap<AccountId, Vec<Authorization>>,
     /// Something has failed on its connection.
     broken: bool,
 }
@@ -49,9 +47,8 @@ impl UnlockedBatch {
             remembered: store.remembered.clone(),
             origin,
             read: None,
-            of_several_moments: false,
-            relies_on_memory: false,
-            others: HashMap::new(),
+            has_loaded: false,
+            remembered_accounts: HashMap::new(),
             broken: false,
         })
     }
@@ -68,13 +65,15 @@ impl UnlockedBatch {
             let (version, others) = (known.version, std::mem::take(&mut known.open));
             let (account, subject) = known.into_row();
             versions.insert(account.id.clone(), version);
-            self.others.insert(account.id.clone(), others);
+            self.remembered_accounts.insert(account.id.clone(), others);
             loaded.accounts.push(account);
             loaded.subjects.push(subject);
         }
-        self.relies_on_memory = !versions.is_empty();
-        self.of_several_moments = self.relies_on_memory;
         (loaded, versions)
+    }
+
+    fn relies_on_memory(&self) -> bool {
+        !self.remembered_accounts.is_empty()
     }
 
     async fn look(
@@ -88,7 +87,9 @@ impl UnlockedBatch {
         let looking = lock::look(&mut self.on.connection, wanted, named);
         let looked = self.batches.watch_first_word(self.on.host, looking).await;
         self.broken = looked.is_err();
-        self.on.heard_at = Instant::now();
+        if !self.broken {
+            self.on.heard_at = Instant::now();
+        }
         looked
     }
 }
@@ -140,7 +141,7 @@ impl Batch for UnlockedBatch {
         if !wanted.is_of_series(of_those) {
             return Err(more_is_needed());
         }
-        self.of_several_moments = true;
+        self.has_loaded = true;
         let loading = load::load(&mut self.on.connection, wanted);
         let loaded = self.batches.watch_host(self.on.host, loading).await;
         self.broken = loaded.is_err();
@@ -170,7 +171,9 @@ impl Batch for UnlockedBatch {
         let versions = self.read.take().unwrap_or_default();
         // What was read at several moments is right only where the accounts have not changed in between, which is looked at of
         // those that are written.
-        if self.of_several_moments && !versions.keys().all(|account| changes.accounts.contains_key(account)) {
+        if (self.has_loaded || self.relies_on_memory())
+            && !versions.keys().all(|account| changes.accounts.contains_key(account))
+        {
             self.batches.keep(self.on);
             return Err(more_is_needed());
         }
@@ -181,21 +184,18 @@ impl Batch for UnlockedBatch {
                 self.on.heard_at = Instant::now();
                 self.batches.keep(self.on);
                 if let Some(version) = version {
-                    self.remembered.learn(self.origin, version, changes, self.others);
+                    self.remembered.learn(self.origin, version, changes, self.remembered_accounts);
                 }
                 Ok(Durability::Reached)
             }
-            Err(StoreError::Outdated(why)) => {
+            Err(outdated @ StoreError::Outdated(_)) if self.relies_on_memory() => {
                 self.batches.keep(self.on);
-                if !self.relies_on_memory {
-                    return Err(StoreError::Overtaken(why));
-                }
                 self.remembered.mistrust();
-                Err(StoreError::Outdated(why))
+                Err(outdated)
             }
-            Err(refused @ StoreError::Overtaken(_)) => {
+            Err(StoreError::Outdated(why) | StoreError::Overtaken(why)) => {
                 self.batches.keep(self.on);
-                Err(refused)
+                Err(StoreError::Overtaken(why))
             }
             Err(error) => {
                 self.remembered.forget_all();
