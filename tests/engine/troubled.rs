@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 use vna_partner::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
 use vna_partner::domain::{AccountId, Subject, SubjectKey, Timestamp, TrackingId};
 use vna_partner::store::{Batch, Database, DeadlinePlace, Durability, OverdueAccounts, Store, StoreError};
@@ -56,6 +56,8 @@ pub struct TroubledStore {
     begun: Semaphore,
     /// Those of them that take locks.
     locking: AtomicUsize,
+    /// Up to when somebody has last looked for what is overdue.
+    looked: watch::Sender<Timestamp>,
     commits: Arc<Commits>,
     loads: Arc<AtomicUsize>,
 }
@@ -64,7 +66,8 @@ impl TroubledStore {
     pub fn over(store: Arc<dyn Database>) -> Self {
         let commits = Arc::new(Commits { gate: Arc::default(), disk: Arc::default(), asked: Semaphore::new(0) });
         let (trouble, gate, loads) = (Arc::default(), Arc::default(), Arc::default());
-        Self { store, trouble, gate, begun: Semaphore::new(0), locking: AtomicUsize::new(0), commits, loads }
+        let (begun, locking, looked) = (Semaphore::new(0), AtomicUsize::new(0), watch::Sender::default());
+        Self { store, trouble, gate, begun, locking, looked, commits, loads }
     }
 
     pub fn set(&self, trouble: Trouble) {
@@ -104,6 +107,12 @@ impl TroubledStore {
     /// How many transactions were asked for that nobody has waited for.
     pub fn begun_since(&self) -> usize {
         self.begun.available_permits()
+    }
+
+    /// Waits until a round of the sweep knows what is overdue at `at`. It has handed that in by then: it runs on the test's
+    /// thread, and does not wait in between.
+    pub async fn one_looks_for_overdue(&self, at: Timestamp) {
+        self.looked.subscribe().wait_for(|upto| *upto >= at).await.unwrap();
     }
 
     /// How many transactions that take locks were asked for.
@@ -178,7 +187,9 @@ impl Store for TroubledStore {
     }
 
     async fn overdue_others(&self, at: Timestamp, limit: usize) -> Result<Vec<SubjectKey>, StoreError> {
-        self.store.overdue_others(at, limit).await
+        let overdue = self.store.overdue_others(at, limit).await;
+        self.looked.send_replace(at);
+        overdue
     }
 
     async fn swept(&self) -> Result<Timestamp, StoreError> {
