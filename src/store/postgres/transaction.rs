@@ -9,6 +9,13 @@ use sqlx::{Executor, PgConnection};
 /// A batch. What it runs under is said before: [`Settings::OF_BATCHES`].
 pub(super) const BATCH: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
+/// How long a batch waits for a row that another client of the database holds.
+macro_rules! impatience {
+    () => {
+        "lock_timeout = '50ms'"
+    };
+}
+
 /// What transactions run under, over and above what the message that begins them says. A connection of our own is told once;
 /// behind a pooler each transaction is.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +32,7 @@ impl Settings {
     pub(super) const OF_BATCHES: Self = Self(&[
         "default_transaction_isolation = 'read committed'",
         "default_transaction_read_only = off",
-        "lock_timeout = '50ms'",
+        impatience!(),
         "statement_timeout = '30s'",
         "idle_in_transaction_session_timeout = '10s'",
         "jit = off",
@@ -55,7 +62,7 @@ impl Settings {
 }
 
 /// As a batch begins, once it has waited its turn.
-pub(super) const IMPATIENTLY: &str = "SET LOCAL lock_timeout = '50ms'";
+pub(super) const IMPATIENTLY: &str = concat!("SET LOCAL ", impatience!());
 
 /// Making locks. Nobody is told of it, so it need not be on the disk before the batch that uses them, and the log of a
 /// database is written in order.
