@@ -302,7 +302,7 @@ impl Writer {
             Ok(decided) if decided.outcomes.iter().any(Result::is_ok) => decided,
             refused => {
                 batch.roll_back().await;
-                let needs_more = matches!(refused, Ok(_) | Err(ExecuteError::Store(StoreError::Overtaken(_))));
+                let needs_more = matches!(refused, Ok(_) | Err(ExecuteError::Store(StoreError::NeedsLocks(_))));
                 let why = if needs_more { "needed_more" } else { "failed" };
                 return Err(InVain { wary_for: WARY_OF_MORE, why });
             }
@@ -310,6 +310,9 @@ impl Writer {
         match self.write(batch, decided, id, at).await {
             Err(ExecuteError::Store(StoreError::Overtaken(_))) => {
                 Err(InVain { wary_for: WARY_OF_RIVALS, why: "overtaken" })
+            }
+            Err(ExecuteError::Store(StoreError::NeedsLocks(_))) => {
+                Err(InVain { wary_for: WARY_OF_MORE, why: "needed_more" })
             }
             // Nobody need be there any more.
             Err(ExecuteError::Store(StoreError::Outdated(_))) => Err(InVain { wary_for: 0, why: "outdated" }),

@@ -141,9 +141,11 @@ impl From<StoreError> for HttpError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "reading the store failed");
         match error {
-            StoreError::Unavailable(_) | StoreError::Held(_) | StoreError::Overtaken(_) | StoreError::Outdated(_) => {
-                Self::Unavailable("the store does not answer")
-            }
+            StoreError::Unavailable(_)
+            | StoreError::Held(_)
+            | StoreError::Overtaken(_)
+            | StoreError::Outdated(_)
+            | StoreError::NeedsLocks(_) => Self::Unavailable("the store does not answer"),
             StoreError::Conflict(_) | StoreError::Corrupt(_) => Self::Internal,
         }
     }

@@ -42,12 +42,15 @@ pub enum StoreError {
     /// Another client of the database holds a row that the write needs: others of the batch may not need it.
     #[error("a row is held by another client of the database: {0}")]
     Held(String),
-    /// A batch without locks cannot be committed: what it was decided on has changed, or is not all that it needs.
+    /// A batch without locks cannot be committed: what it was decided on has changed, or somebody holds it.
     #[error("a batch without locks was overtaken: {0}")]
     Overtaken(String),
     /// A batch without locks cannot be committed: an account is not what the store believed it to be, without looking.
     #[error("what was believed of an account was old: {0}")]
     Outdated(String),
+    /// A batch without locks needs more than it can have; nobody is in its way.
+    #[error("a batch cannot do without locks: {0}")]
+    NeedsLocks(String),
     /// The stored data are not what this version writes.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
@@ -69,7 +72,7 @@ pub trait Store: Send + Sync + 'static {
     /// A batch that locks nothing, where the store has such: it asks for accounts and the authorizations that it names once, gets
     /// them as they are or as the store believes them to be, and then loads nothing but what is of these accounts. It commits
     /// if they are so and nobody has changed one of them meanwhile. Else it is [`StoreError::Outdated`] or
-    /// [`StoreError::Overtaken`]; where it asks for more, the latter.
+    /// [`StoreError::Overtaken`]; where it asks for more, [`StoreError::NeedsLocks`].
     async fn begin_without_locks(&self) -> Option<Box<dyn Batch>> {
         None
     }

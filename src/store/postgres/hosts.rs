@@ -282,6 +282,7 @@ impl Hosts {
                 | StoreError::Held(why)
                 | StoreError::Overtaken(why)
                 | StoreError::Outdated(why)
+                | StoreError::NeedsLocks(why)
                 | StoreError::Corrupt(why) => why,
             },
         };

@@ -95,7 +95,7 @@ impl UnlockedBatch {
 }
 
 fn more_is_needed() -> StoreError {
-    StoreError::Overtaken("it needs more than accounts".to_owned())
+    StoreError::NeedsLocks("it is not about accounts alone, or does not write what it relies on".to_owned())
 }
 
 #[async_trait]
@@ -196,6 +196,10 @@ impl Batch for UnlockedBatch {
             Err(StoreError::Outdated(why) | StoreError::Overtaken(why)) => {
                 self.batches.keep(self.on);
                 Err(StoreError::Overtaken(why))
+            }
+            Err(needed_more @ StoreError::NeedsLocks(_)) => {
+                self.batches.keep(self.on);
+                Err(needed_more)
             }
             Err(error) => {
                 self.remembered.forget_all();

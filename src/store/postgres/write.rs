@@ -193,7 +193,7 @@ pub(super) async fn write(
 ///
 /// # Errors
 /// [`StoreError::Outdated`] where one has another version; [`StoreError::Overtaken`] where something else was in the way that may
-/// not be there for a batch with locks.
+/// not be there for a batch with locks; [`StoreError::NeedsLocks`] where an account of theirs has no version here.
 pub(super) async fn write_if_unchanged(
     connection: &mut PgConnection,
     changes: &Changes,
@@ -202,7 +202,7 @@ pub(super) async fn write_if_unchanged(
 ) -> Result<Option<i64>, StoreError> {
     let of_account = |(account, _): (&Account, _)| versions.get(&account.id).copied();
     let Some(versions) = changes.changed_accounts().map(of_account).collect::<Option<Vec<i64>>>() else {
-        return Err(StoreError::Overtaken("an account was not looked at".to_owned()));
+        return Err(StoreError::NeedsLocks("an account was not looked at".to_owned()));
     };
     let (texts, mut arguments) = parts(&Written { changes, batch: Some(batch) })?;
     let Some(text) = compose_if_unchanged(&texts) else { return Ok(None) };

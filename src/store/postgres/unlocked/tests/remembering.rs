@@ -165,7 +165,7 @@ async fn what_was_remembered_is_relied_on_only_where_the_account_is_written() {
     let bank = Bank::that_remembers().await;
     let (batch, mut changes) = bank.read().await;
     changes.accounts.remove("4000");
-    assert!(is_overtaken(&commit(batch, changes).await));
+    assert!(needs_locks(&commit(batch, changes).await));
     bank.close().await;
 }
 
