@@ -18,8 +18,8 @@ COPY --from=build /src/target/release/vna-partner /usr/local/bin/vna-partner
 USER 10001:10001
 WORKDIR /var/lib/vna
 VOLUME /var/lib/vna
-ENV VNA_BIND=0.0.0.0:8080 \
-    DATABASE_URL=sqlite:///var/lib/vna/vna-partner.db
+# No DATABASE_URL, which would stand against a DATABASE_URL_FILE: without either it is SQLite's file in this folder.
+ENV VNA_BIND=0.0.0.0:8080
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["vna-partner", "healthcheck"]
 ENTRYPOINT ["vna-partner"]

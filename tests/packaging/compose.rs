@@ -85,20 +85,30 @@ pub fn read() -> Value {
 
 /// A service's environment, with secrets in `secrets` rather than where a container finds them.
 pub fn environment_with(service: &str, secrets: &Path) -> BTreeMap<String, String> {
-    let moved = |value: &str| match value.strip_prefix("/run/secrets/") {
+    let moved = |value: String| match value.strip_prefix("/run/secrets/") {
         Some(secret) => secrets.join(secret).display().to_string(),
-        None => value.to_owned(),
+        None => value,
     };
-    environment(&read()["services"][service]).map(|(name, value)| (name.to_owned(), moved(value))).collect()
+    environment(&read()["services"][service]).into_iter().map(|(name, value)| (name, moved(value))).collect()
 }
 
 fn services(compose: &Value) -> impl Iterator<Item = (&str, &Value)> {
     compose["services"].as_mapping().unwrap().iter().map(|(name, service)| (text(name), service))
 }
 
-fn environment(service: &Value) -> impl Iterator<Item = (&str, &str)> {
+/// What a service runs under: where its image is ours, what that sets by itself, too.
+fn environment(service: &Value) -> BTreeMap<String, String> {
+    let mut environment = if service.get("build").is_some() { of_the_image() } else { BTreeMap::new() };
     let variables = service["environment"].as_mapping().unwrap();
-    variables.iter().map(|(name, value)| (text(name), text(value)))
+    environment.extend(variables.iter().map(|(name, value)| (text(name).to_owned(), text(value).to_owned())));
+    environment
+}
+
+fn of_the_image() -> BTreeMap<String, String> {
+    let dockerfile = fs::read_to_string(in_repository("Dockerfile")).unwrap().replace("\\\n", " ");
+    let settings = dockerfile.lines().filter_map(|line| line.strip_prefix("ENV ")).flat_map(str::split_whitespace);
+    let settings = settings.map(|setting| setting.split_once('=').unwrap());
+    settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn texts(list: &Value) -> impl Iterator<Item = &str> {
