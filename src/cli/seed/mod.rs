@@ -55,7 +55,8 @@ CSV: the same names as columns, nested ones joined by dots, list items numbered,
 PersonalDocuments.1.Number. An empty cell is an absent field.
 
 A row that contradicts what is stored is an error that names it, and nothing of its file is written. While a large file
-is written, a server on the same database answers 503: seed before it starts, or at a quiet hour.")]
+is written, a server on the same SQLite file answers 503, and one on the same Postgres to calls that open accounts: seed
+before it starts, or at a quiet hour.")]
 pub struct Seed {
     /// Files to load, .json or .csv
     #[arg(required = true, value_name = "FILE")]
