@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1_000_000)]
     pub events: i64,
     /// Instead of everything else: this many authorizations are stored first, and the throughput is held against that of
-    /// empty books. 10,000,000 of them take a disk of 50 GB.
+    /// empty books. 10,000,000 of them take 40 GB of disk.
     #[arg(long)]
     pub stored: Option<usize>,
     /// Instead of everything else: this build of vna-partner in turn with others, each held against the first. Given once

@@ -31,7 +31,7 @@ pub const DECISIONS: &str = "vna_decisions_total";
 /// Histogram, commands that one commit held.
 pub const BATCH_COMMANDS: &str = "vna_batch_commands";
 /// Counter of batches that began without locks, on Postgres; label `outcome`: `carried_out`, or why they were decided again:
-/// `overtaken`, `needed_more`, `failed`.
+/// `overtaken`, `outdated`, `needed_more`, `failed`.
 pub const BATCHES_WITHOUT_LOCKS: &str = "vna_batches_without_locks_total";
 /// Gauge, requests that wait for the writer.
 pub const QUEUE_DEPTH: &str = "vna_queue_depth";
@@ -125,6 +125,7 @@ fn install_recorder() -> PrometheusHandle {
     describe_histogram!(HTTP_REQUEST_SECONDS, Unit::Seconds, "Time from a request's head to its answer's head");
     describe_counter!(DECISIONS, "Durable decisions by kind, verdict and reason");
     describe_histogram!(BATCH_COMMANDS, "Commands that one commit held");
+    describe_counter!(BATCHES_WITHOUT_LOCKS, "Batches that began without locks, by what became of them");
     describe_gauge!(QUEUE_DEPTH, "Requests that wait for the writer");
     describe_gauge!(DISSENTING_SERVERS, "Servers of this database that decide by other rules or settings");
     describe_gauge!(COMMANDS_HELD, "Commands that wait for what others hold");
