@@ -64,6 +64,25 @@ fn compose_runs_this_version_and_no_image_that_changes_by_itself() {
 }
 
 #[test]
+fn each_image_of_ours_is_built_by_one_service() {
+    let compose = read();
+    let built = |is_built: bool| {
+        let services = services(&compose).filter(move |(_, service)| service.get("build").is_some() == is_built);
+        services.map(|(_, service)| text(&service["image"])).collect::<Vec<_>>()
+    };
+    assert_eq!(built(true), [concat!("vna-partner:", env!("CARGO_PKG_VERSION"))]);
+    assert!(built(false).contains(&built(true)[0]), "the second server runs the same");
+}
+
+/// `--wait` takes a service for started that has only been seen once, where nobody asks for its health.
+#[test]
+fn every_service_of_compose_is_asked_for_its_health() {
+    for (name, service) in services(&read()) {
+        assert!(service.get("healthcheck").is_some(), "{name}");
+    }
+}
+
+#[test]
 fn only_the_proxy_is_reached_from_outside_and_only_by_leaps_port() {
     let compose = read();
     assert_eq!(compose["networks"]["inside"]["internal"], true);
@@ -80,7 +99,10 @@ fn only_the_proxy_is_reached_from_outside_and_only_by_leaps_port() {
 
 /// `compose.yaml`.
 pub fn read() -> Value {
-    serde_yaml_ng::from_str(&fs::read_to_string(in_repository("compose.yaml")).unwrap()).unwrap()
+    let mut compose: Value =
+        serde_yaml_ng::from_str(&fs::read_to_string(in_repository("compose.yaml")).unwrap()).unwrap();
+    compose.apply_merge().unwrap();
+    compose
 }
 
 /// A service's environment, with secrets in `secrets` rather than where a container finds them.
@@ -98,7 +120,8 @@ fn services(compose: &Value) -> impl Iterator<Item = (&str, &Value)> {
 
 /// What a service runs under: where its image is ours, what that sets by itself, too.
 fn environment(service: &Value) -> BTreeMap<String, String> {
-    let mut environment = if service.get("build").is_some() { of_the_image() } else { BTreeMap::new() };
+    let is_ours = text(&service["image"]).starts_with("vna-partner:");
+    let mut environment = if is_ours { of_the_image() } else { BTreeMap::new() };
     let variables = service["environment"].as_mapping().unwrap();
     environment.extend(variables.iter().map(|(name, value)| (text(name).to_owned(), text(value).to_owned())));
     environment
