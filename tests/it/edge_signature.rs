@@ -1,6 +1,6 @@
 //! X-Signature: over the raw bytes, before anything is parsed, and no path around it.
 
-use crate::support::{ANA, Answer, KEY, Server, authorization, sign, status};
+use crate::support::{ANA, Answer, KEY, Server, authorization, sign, status, unreferenced_credit};
 
 const ENDPOINTS: [&str; 7] = [
     "/TxAuthorization",
@@ -136,4 +136,17 @@ async fn a_refused_signature_leaves_no_decision() {
     let server = Server::start().await;
     call_with(&server, &[&"0".repeat(64)]).await.error(401, "UNAUTHORIZED");
     assert!(server.operator().list("/admin/decisions").await.is_empty());
+}
+
+/// The signature covers no path.
+#[tokio::test]
+async fn a_captured_body_sent_to_another_endpoint_moves_no_money() {
+    let server = Server::start().await;
+    server.authorized().await;
+    let captured = |path: &str, body| server.leap().call(path).body(body).off_contract().send();
+    let answer = captured("/CreditFunds", authorization().to(ANA)).await;
+    answer.not_credited("InvalidParameter");
+    assert_eq!(server.balance().await, "0.00");
+    let answer = captured("/TxAuthorization", unreferenced_credit(ANA)).await;
+    answer.not_authorized("InvalidDestinationData");
 }

@@ -25,12 +25,20 @@ pub fn authorize(document: &Document<'_>) -> AuthorizeCall {
     }
 }
 
+/// What other calls have, and no CreditFunds. The signature covers no path: a TxAuthorization that was captured and is sent
+/// to CreditFunds has all that a credit without a reference needs.
+const OF_OTHER_CALLS: [&str; 4] = ["SenderPersonalData", "ReceiverPersonalData", "PersonalData", "PersonalDocuments"];
+
 /// CreditFunds.
 pub fn credit(document: &Document<'_>) -> CreditCall {
     let body = &document.object;
+    let authorization = match OF_OTHER_CALLS.iter().find(|name| body.get(name).is_some()) {
+        Some(name) => Err(format!("{name} belongs to another call")),
+        None => identifier(body, "AuthTrackingIdentifier"),
+    };
     CreditCall {
         account: identifier(body, "AccountIdentifier").into(),
-        authorization: identifier(body, "AuthTrackingIdentifier").into(),
+        authorization: authorization.into(),
         amount: amount(unless_default(body, "Amount"), "Amount").into(),
         currency: currency(unless_default(body, "Currency"), "Currency").into(),
         exchange_rate: exchange_rate(unless_default(body, "ExchangeRate"), "ExchangeRate").into(),
