@@ -90,7 +90,8 @@ fn address(text: &str) -> Result<DatabaseUrl, String> {
     // A file ends with a line end, and no address does.
     let text = text.trim_end();
     let kind = kind_of(text).ok_or_else(|| {
-        "it is no database address; write it as sqlite://vna-partner.db or postgres://USER:PASSWORD@HOST/NAME"
+        "it is no database address; write it as sqlite://vna-partner.db or postgres://USER:PASSWORD@HOST/NAME, with the \
+         password's special characters percent-encoded"
             .to_owned()
     })?;
     if kind == DatabaseKind::Sqlite && is_in_memory(text) {
@@ -141,7 +142,9 @@ fn kind_of(text: &str) -> Option<DatabaseKind> {
         return Some(DatabaseKind::Sqlite);
     }
     let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
-    let is_address = |address: &String| url::Url::parse(address).is_ok();
+    // A password with a `/` that is not percent-encoded would be read as a part of the path, and be shown.
+    let is_name = |path: &str| !path.contains('@') && !path.trim_start_matches('/').contains('/');
+    let is_address = |address: &String| url::Url::parse(address).is_ok_and(|url| is_name(url.path()));
     (is_postgres && each_host(text).iter().all(is_address)).then_some(DatabaseKind::Postgres)
 }
 

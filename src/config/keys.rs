@@ -57,7 +57,7 @@ pub(super) fn signing_keys(layers: &Layers) -> Result<WithWarnings<SigningKey>, 
     let mut keys = Vec::new();
     for (index, text) in split(given).enumerate() {
         let which = format!("{}: key {}", given.place, index + 1);
-        if text.is_empty() {
+        if text.trim().is_empty() {
             return Err(wrong(given, index, "is empty; remove the extra comma or line"));
         }
         warn_if_short(&which, text, &mut warnings);

@@ -221,7 +221,7 @@ fn signing_keys_are_taken_as_their_text_stands() {
         keys(&[("VNA_SIGNING_KEYS", "first-key-of-leap-1,=second key")]),
         [&b"first-key-of-leap-1"[..], b"=second key"]
     );
-    for empty in ["", ",", "first-key-of-leap-1,", ",first-key-of-leap-1"] {
+    for empty in ["", ",", " ", "first-key-of-leap-1,", "first-key-of-leap-1, ", "\t,first-key-of-leap-1"] {
         refused(from_variables(&[("VNA_SIGNING_KEYS", empty)]), "VNA_SIGNING_KEYS: key");
         refused(from_variables(&[("VNA_SIGNING_KEYS", empty)]), "is empty");
     }
@@ -338,7 +338,12 @@ fn nothing_prints_a_secret() {
     assert!(!format!("{:?}", Environment::new(Path::new(""), secrets)).contains("s3cret"));
     let flags = Flags { database_url: Some("postgres://user:s3cret@h/d".into()), ..Flags::default() };
     assert!(!format!("{flags:?}").contains("s3cret"));
-    refused(from_variables(&[("DATABASE_URL", "s3cret")]), "DATABASE_URL: it is no database address");
+    for not_encoded in
+        ["s3cret", "postgres://user:12/s3cret@h/d", "postgres://user:/s3cret@h/d", "postgres://u@s3cret/@h/d"]
+    {
+        refused(from_variables(&[("DATABASE_URL", not_encoded)]), "DATABASE_URL: it is no database address");
+    }
+    assert!(from_variables(&[("DATABASE_URL", "postgres://user:12%2Fs3cret%40@h/d")]).is_ok());
     for (variable, value) in [("VNA_ADMIN_KEYS", "ana maria=s3cret"), ("VNA_SIGNING_KEYS", "s3cret,")] {
         assert!(!from_variables(&[(variable, value)]).unwrap_err().to_string().contains("s3cret"));
     }
