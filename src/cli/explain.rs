@@ -37,7 +37,7 @@ async fn explained(args: &Explain, desk: &Desk) -> Result<(), Failure> {
     let now = desk.clock().now();
     let nothing = || Failure::refused("no decision was answered with this TrackingIdentifier");
     if !args.form.json {
-        return terminal::print(&text(reads.as_ref(), args.tracking, now).await?.ok_or_else(nothing)?);
+        return terminal::print_lines(&text(reads.as_ref(), args.tracking, now).await?.ok_or_else(nothing)?);
     }
     let decision = reads.decision(args.tracking).await.map_err(unreadable)?.ok_or_else(nothing)?;
     let twins = explain::open_twins(reads.as_ref(), &decision, now).await.map_err(unreadable)?;

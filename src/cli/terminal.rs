@@ -12,6 +12,11 @@ pub fn print(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::output(&error))
 }
 
+/// Prints lines that hold stored text.
+pub fn print_lines(text: &str) -> Result<(), Failure> {
+    print(&harmless_lines(text))
+}
+
 pub fn print_line(text: &str) -> Result<(), Failure> {
     print(&format!("{text}\n"))
 }
@@ -44,6 +49,10 @@ pub fn counted(number: usize, what: &str) -> String {
 /// Stored text must not be able to steer the terminal it is shown on.
 fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn harmless_lines(text: &str) -> String {
+    text.lines().map(|line| harmless(line) + "\n").collect()
 }
 
 /// Rows under their headings, in columns as wide as their widest cell.
@@ -90,5 +99,6 @@ mod tests {
     #[test]
     fn stored_text_cannot_steer_the_terminal() {
         assert!(!fields(&[("name".to_owned(), "\u{1b}[2J".to_owned())]).contains('\u{1b}'));
+        assert_eq!(harmless_lines("tier \u{1b}[2J\n\nlimit\n"), "tier \u{fffd}[2J\n\nlimit\n");
     }
 }
