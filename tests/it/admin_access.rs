@@ -96,6 +96,14 @@ async fn a_wrong_method_is_a_405_on_every_endpoint() {
 }
 
 #[tokio::test]
+async fn no_cache_may_keep_what_operators_are_told() {
+    let server = Server::start().await;
+    for path in ["/admin/accounts", &format!("/admin/accounts/{ANA}"), "/admin/decisions", "/admin/rules"] {
+        assert_eq!(server.operator().get(path).await.ok().header("Cache-Control"), Some("no-store"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn every_list_has_pages_of_1_to_100_and_takes_no_parameter_that_it_does_not_know() {
     let server = Server::start().await;
     for list in LISTS {

@@ -5,6 +5,7 @@
 //! any other command and is recorded with who, when and why. One file per resource; `docs/admin-api.md` is for callers.
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -110,11 +111,16 @@ struct Success<T> {
 }
 
 fn answer(data: impl Serialize) -> HttpResponse {
-    HttpResponse::Ok().json(Success { success: true, data })
+    success(StatusCode::OK, data)
 }
 
 fn created(data: impl Serialize) -> HttpResponse {
-    HttpResponse::build(StatusCode::CREATED).json(Success { success: true, data })
+    success(StatusCode::CREATED, data)
+}
+
+/// No cache may keep it: that a key was asked for does not show in a header that caches know.
+fn success(status: StatusCode, data: impl Serialize) -> HttpResponse {
+    HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(Success { success: true, data })
 }
 
 fn list<View, Row>(listed: &Listed<Row>, page: Page) -> HttpResponse
