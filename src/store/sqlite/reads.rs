@@ -237,7 +237,9 @@ const ENROLMENT: &str = concat!("SELECT ", enrolment_row!(), " FROM enrolments W
 
 pub(super) const RULES_TEXT: &str = "SELECT text FROM rule_sets WHERE version = ?1";
 
-const LATEST_BATCH: &str = "SELECT max(committed_at) FROM batches";
+/// Identifiers are in the order of time, so the latest is among the last of them; asked at every look at the server's health.
+const LATEST_BATCH: &str =
+    "SELECT max(committed_at) FROM (SELECT committed_at FROM batches ORDER BY id DESC LIMIT 100)";
 
 #[async_trait]
 impl Reads for SqliteStore {
