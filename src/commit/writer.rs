@@ -302,18 +302,17 @@ impl Writer {
             Ok(decided) if decided.outcomes.iter().any(Result::is_ok) => decided,
             refused => {
                 batch.roll_back().await;
-                let needs_more = matches!(refused, Ok(_) | Err(ExecuteError::Store(StoreError::NeedsLocks(_))));
-                let why = if needs_more { "needed_more" } else { "failed" };
-                return Err(InVain { wary_for: WARY_OF_MORE, why });
+                return Err(match refused {
+                    Ok(_) | Err(ExecuteError::Store(StoreError::NeedsLocks(_))) => InVain::NEEDED_MORE,
+                    Err(_) => InVain { wary_for: WARY_OF_MORE, why: "failed" },
+                });
             }
         };
         match self.write(batch, decided, id, at).await {
             Err(ExecuteError::Store(StoreError::Overtaken(_))) => {
                 Err(InVain { wary_for: WARY_OF_RIVALS, why: "overtaken" })
             }
-            Err(ExecuteError::Store(StoreError::NeedsLocks(_))) => {
-                Err(InVain { wary_for: WARY_OF_MORE, why: "needed_more" })
-            }
+            Err(ExecuteError::Store(StoreError::NeedsLocks(_))) => Err(InVain::NEEDED_MORE),
             // Nobody need be there any more.
             Err(ExecuteError::Store(StoreError::Outdated(_))) => Err(InVain { wary_for: 0, why: "outdated" }),
             done => Ok(done),
@@ -383,6 +382,10 @@ struct InVain {
     /// So many batches take locks at once.
     wary_for: u32,
     why: &'static str,
+}
+
+impl InVain {
+    const NEEDED_MORE: Self = Self { wary_for: WARY_OF_MORE, why: "needed_more" };
 }
 
 /// A batch that was committed.

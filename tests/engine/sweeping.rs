@@ -1,6 +1,6 @@
 //! The sweep: what is overdue on idle subjects is given back, and no decision depends on it.
 
-use vna_partner::decide::{Command, Outcome};
+use vna_partner::decide::{Command, Outcome, Request};
 use vna_partner::domain::{AccountId, AuthorizationState, Span, SubjectKey, SubjectKind, TrackingId};
 
 use crate::bench::{authorize, credit, request, second};
@@ -15,12 +15,15 @@ impl Bank {
     }
 
     async fn sweep(&self, at: i64) -> usize {
-        let subject = SubjectKey::new(SubjectKind::Account, ACCOUNT);
-        match self.engine.submit(request(second(at), Command::Sweep(subject))).await {
+        match self.engine.submit(a_sweep(at)).await {
             Ok(Outcome::Swept { released }) => released,
             other => panic!("no answer to a sweep: {other:?}"),
         }
     }
+}
+
+fn a_sweep(at: i64) -> Request {
+    request(second(at), Command::Sweep(SubjectKey::new(SubjectKind::Account, ACCOUNT)))
 }
 
 #[tokio::test]
@@ -33,13 +36,12 @@ async fn idle_accounts_are_swept_without_anybody_asking_and_share_a_commit() {
     }
     let gate = bank.store.hold().await;
     // A writer on a thread of its own might else take the first sweep before the second is in the queue.
-    let nothing_due = || request(second(1), Command::Sweep(SubjectKey::new(SubjectKind::Account, ACCOUNT)));
-    let busy = bank.hand_in(nothing_due()).await;
+    let busy = bank.hand_in(a_sweep(1)).await;
     bank.store.one_begins().await;
     // They expire after a minute; the sweep leaves alone what became due within the last one.
     bank.hands.advance(Span::seconds(121));
     bank.store.one_looks_for_overdue(second(62)).await;
-    let behind_the_sweeps = bank.hand_in(nothing_due()).await;
+    let behind_the_sweeps = bank.hand_in(a_sweep(1)).await;
     drop(gate);
     for waiting in [busy, behind_the_sweeps] {
         assert!(matches!(waiting.await.unwrap(), Ok(Outcome::Swept { released: 0 })));

@@ -77,6 +77,17 @@ impl Bank {
         while !query_scalar::<_, bool>(waits).fetch_one(&mut self.other).await.unwrap() {}
     }
 
+    async fn commit_while_somebody_holds_the_accounts(
+        &mut self,
+        batch: UnlockedBatch,
+        changes: Changes,
+    ) -> Result<Durability, StoreError> {
+        self.other.execute(raw_sql("BEGIN; SELECT FROM accounts FOR UPDATE")).await.unwrap();
+        let committed = commit(batch, changes).await;
+        self.other.execute(raw_sql("ROLLBACK")).await.unwrap();
+        committed
+    }
+
     async fn close(self) {
         self.other.close().await.unwrap();
         self.store.close().await;
@@ -186,11 +197,8 @@ async fn what_somebody_is_changing_is_waited_for_and_then_looked_at() {
 async fn what_somebody_holds_is_not_waited_for_longer_than_a_lock_is() {
     let mut bank = Bank::open().await;
     let (batch, changes) = bank.read().await;
-    bank.other.execute(raw_sql("BEGIN")).await.unwrap();
-    bank.other.execute(raw_sql("SELECT FROM accounts FOR UPDATE")).await.unwrap();
-    let committed = commit(batch, changes).await;
+    let committed = bank.commit_while_somebody_holds_the_accounts(batch, changes).await;
     assert!(is_overtaken(&committed), "{committed:?}");
-    bank.other.execute(raw_sql("ROLLBACK")).await.unwrap();
     assert_eq!(bank.last_events().await, [10; 3]);
     bank.close().await;
 }

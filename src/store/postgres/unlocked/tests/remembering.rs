@@ -126,9 +126,7 @@ async fn nothing_is_written_for_an_account_that_is_gone() {
 async fn who_only_holds_an_account_for_too_long_has_not_changed_it() {
     let mut bank = Bank::that_remembers().await;
     let (batch, changes) = bank.read().await;
-    bank.other.execute(raw_sql("BEGIN; SELECT FROM accounts FOR UPDATE")).await.unwrap();
-    assert!(is_overtaken(&commit(batch, changes).await));
-    bank.other.execute(raw_sql("ROLLBACK")).await.unwrap();
+    assert!(is_overtaken(&bank.commit_while_somebody_holds_the_accounts(batch, changes).await));
     bank.write_with(None).await;
     assert_eq!(bank.forgets().await.len(), ACCOUNTS.len());
     bank.close().await;
