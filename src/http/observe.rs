@@ -3,6 +3,8 @@
 //! The log has the route's pattern and never the path, which holds account identifiers and enrolment tokens; no query,
 //! no header, no body.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use futures_util::FutureExt;
-use metrics::{counter, histogram};
+use metrics::{Counter, Histogram, counter, histogram};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
@@ -85,15 +87,44 @@ fn with_request_id(mut error: Error, id: HeaderValue) -> Error {
 }
 
 fn note(method: &str, route: &str, status: StatusCode, latency: Duration, tracking: Option<TrackingId>) {
-    counter!(telemetry::HTTP_REQUESTS, "endpoint" => route.to_owned(), "status" => status.as_str().to_owned())
-        .increment(1);
-    histogram!(telemetry::HTTP_REQUEST_SECONDS, "endpoint" => route.to_owned()).record(latency);
+    NUMBERS.with_borrow_mut(|numbers| numbers.count(route, status, latency));
     let (status, latency_us) = (status.as_u16(), u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
     let tracking = tracking.map(tracing::field::display);
     if status >= 500 {
         tracing::error!(method, route, status, latency_us, tracking, "answered");
     } else {
         tracing::info!(method, route, status, latency_us, tracking, "answered");
+    }
+}
+
+thread_local! {
+    static NUMBERS: RefCell<Numbers> = RefCell::default();
+}
+
+/// The counters of each route, once they were looked up by their labels, which costs more than to count.
+#[derive(Default)]
+struct Numbers(HashMap<String, NumbersOfRoute>);
+
+struct NumbersOfRoute {
+    seconds: Histogram,
+    requests: Vec<(StatusCode, Counter)>,
+}
+
+impl Numbers {
+    fn count(&mut self, route: &str, status: StatusCode, latency: Duration) {
+        if !self.0.contains_key(route) {
+            let seconds = histogram!(telemetry::HTTP_REQUEST_SECONDS, "endpoint" => route.to_owned());
+            self.0.insert(route.to_owned(), NumbersOfRoute { seconds, requests: Vec::new() });
+        }
+        let Some(numbers) = self.0.get_mut(route) else { return };
+        numbers.seconds.record(latency);
+        if let Some((_, requests)) = numbers.requests.iter().find(|(known, _)| *known == status) {
+            return requests.increment(1);
+        }
+        let labels = [("endpoint", route.to_owned()), ("status", status.as_str().to_owned())];
+        let requests = counter!(telemetry::HTTP_REQUESTS, &labels);
+        requests.increment(1);
+        numbers.requests.push((status, requests));
     }
 }
 
