@@ -199,8 +199,8 @@ mod tests {
 
     fn finding(rule: &str, kind: &str, verdict: Verdict) -> RuleFinding {
         RuleFinding {
-            rule: rule.to_owned(),
-            kind: kind.to_owned(),
+            rule: rule.into(),
+            kind: kind.into(),
             verdict,
             reason: Reason::ByVelocity,
             shadow: false,
@@ -223,9 +223,9 @@ mod tests {
         };
         let velocity = RuleFinding {
             window: Some(FoundWindow {
-                name: "rolling 24h".to_owned(),
+                name: "rolling 24h".into(),
                 from: Timestamp(now.0 - 86_400_000_000),
-                time_zone: "UTC".to_owned(),
+                time_zone: "UTC".into(),
             }),
             counted: Some(10),
             limit: Some(10),
@@ -233,9 +233,9 @@ mod tests {
         };
         let accumulated = RuleFinding {
             window: Some(FoundWindow {
-                name: "calendar month".to_owned(),
+                name: "calendar month".into(),
                 from: Timestamp(1_793_512_799_999_999),
-                time_zone: "America/Mexico_City".to_owned(),
+                time_zone: "America/Mexico_City".into(),
             }),
             reason: Reason::ByAccumulateAmountLimit,
             shadow: true,
@@ -262,7 +262,7 @@ mod tests {
             amount: Some(12_050),
             currency: Some("MXN".parse().unwrap()),
             exchange_rate: Some("17.25".parse().unwrap()),
-            rules_version: Some("v1".to_owned()),
+            rules_version: Some("v1".into()),
             findings: vec![amount, velocity, accumulated, skipped],
             request: Body::of(&serde_json::json!({"FirstName": "Ana"})),
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use compact_str::CompactString;
 use serde_json::Value;
 
 use super::arguments::{self, Amount, Form, PageArgs, Why};
@@ -69,10 +70,10 @@ A person's second account in one currency needs --account: it is opened only on 
         account: Option<AccountId>,
         /// Tier, which rules may tell apart [default: standard]
         #[arg(long, value_parser = arguments::tier)]
-        tier: Option<String>,
+        tier: Option<CompactString>,
         /// What the sender sees [default: prefix and last four digits]
         #[arg(long, value_parser = arguments::display_name)]
-        display_name: Option<String>,
+        display_name: Option<CompactString>,
         /// Why; recorded with who and when
         #[arg(long, value_name = "TEXT", value_parser = arguments::note)]
         reason: Option<String>,
@@ -125,7 +126,7 @@ A person's second account in one currency needs --account: it is opened only on 
         account: AccountId,
         /// The new tier
         #[arg(value_parser = arguments::tier)]
-        tier: String,
+        tier: CompactString,
         #[command(flatten)]
         why: Why,
         #[command(flatten)]

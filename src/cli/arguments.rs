@@ -1,6 +1,7 @@
 //! Arguments that several commands take, each read once and checked here.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use compact_str::CompactString;
 
 use crate::decide::command::IdempotencyClaim;
 use crate::domain::account::{LONGEST_NOTE, LONGEST_TIER, is_display_name};
@@ -58,8 +59,8 @@ pub fn note(text: &str) -> Result<String, String> {
     words(text).and_then(|text| at_most(LONGEST_NOTE, text))
 }
 
-pub fn tier(text: &str) -> Result<String, String> {
-    words(text).and_then(|text| at_most(LONGEST_TIER, text))
+pub fn tier(text: &str) -> Result<CompactString, String> {
+    words(text).and_then(|text| at_most(LONGEST_TIER, text)).map(CompactString::from)
 }
 
 fn at_most(characters: usize, text: String) -> Result<String, String> {
@@ -107,9 +108,9 @@ pub fn amount(text: &str) -> Result<Amount, String> {
     Ok(Amount { text: text.to_owned(), number })
 }
 
-pub fn display_name(text: &str) -> Result<String, String> {
+pub fn display_name(text: &str) -> Result<CompactString, String> {
     if is_display_name(text) {
-        Ok(text.to_owned())
+        Ok(text.into())
     } else {
         Err("1 to 10 letters, digits or dashes, as MC-1234".to_owned())
     }

@@ -151,9 +151,9 @@ async fn judge(
     decisions: &[Decision],
 ) -> Result<Vec<Judged>, StoreError> {
     for version in decisions.iter().filter_map(|decision| decision.rules_version.as_ref()) {
-        if !rules.contains_key(version) {
+        if !rules.contains_key(version.as_str()) {
             let text = snapshot.rules_text(version).await?;
-            rules.insert(version.clone(), read_rules(version, text));
+            rules.insert(version.to_string(), read_rules(version, text));
         }
     }
     let mut state = State::default();
@@ -179,7 +179,7 @@ fn read_rules(version: &str, text: Option<String>) -> Result<RuleSet, String> {
 
 fn judge_one(state: &mut State, rules: &Rules, decision: &Decision) -> Result<Judged, Missing> {
     let Some(version) = &decision.rules_version else { return Ok(Judged::Never) };
-    let rules = match rules.get(version) {
+    let rules = match rules.get(version.as_str()) {
         Some(Ok(rules)) => rules,
         Some(Err(why)) => return Ok(Judged::Impossible(why.clone())),
         None => return Ok(Judged::Impossible(format!("the rules of version {version} were not looked for"))),

@@ -168,19 +168,19 @@ impl Remittance<'_> {
             amount: self.amount.as_ref().ok().copied(),
             currency: self.currency,
             exchange_rate: self.call.exchange_rate.given().copied(),
-            rules_version: (!findings.is_empty()).then(|| self.context.rules.version().to_owned()),
+            rules_version: (!findings.is_empty()).then(|| self.context.rules.version().into()),
             findings,
             request: self.call.body.clone(),
         });
     }
 
     fn answer(&self, refusal: Option<&WrongField>) -> AuthorizationAnswer {
-        let display_name = self.account.as_ref().map_or(NO_DISPLAY_NAME, |account| &account.display_name);
+        let display_name = self.account.as_ref().map(|account| account.display_name.clone());
         AuthorizationAnswer {
             tracking: self.request.id,
             authorized: refusal.is_none(),
-            account: self.account.as_ref().map(|account| account.id.as_str().to_owned()),
-            display_name: display_name.to_owned(),
+            account: self.account.as_ref().map(|account| account.id.clone()),
+            display_name: display_name.unwrap_or_else(|| NO_DISPLAY_NAME.into()),
             reason: refusal.map(|refusal| refusal.reason),
         }
     }

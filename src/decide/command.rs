@@ -1,5 +1,6 @@
 //! What the core can be asked to do. The edge has read every field; the core judges them in the contract's order.
 
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 
@@ -101,7 +102,7 @@ impl<T> Field<T> {
 /// TxAuthorization.
 #[derive(Debug, Clone)]
 pub struct AuthorizeCall {
-    pub account: Field<String>,
+    pub account: Field<CompactString>,
     pub amount: Field<JsonNumber>,
     pub currency: Field<Currency>,
     pub exchange_rate: Field<Decimal>,
@@ -115,8 +116,8 @@ pub struct AuthorizeCall {
 /// CreditFunds. In `amount`, `currency` and `exchange_rate` null, empty and 0 are absent (decision 7).
 #[derive(Debug, Clone)]
 pub struct CreditCall {
-    pub account: Field<String>,
-    pub authorization: Field<String>,
+    pub account: Field<CompactString>,
+    pub authorization: Field<CompactString>,
     pub amount: Field<JsonNumber>,
     pub currency: Field<Currency>,
     pub exchange_rate: Field<Decimal>,
@@ -126,8 +127,8 @@ pub struct CreditCall {
 /// ReverseCreditFunds.
 #[derive(Debug, Clone)]
 pub struct ReverseCall {
-    pub account: Field<String>,
-    pub credit: Field<String>,
+    pub account: Field<CompactString>,
+    pub credit: Field<CompactString>,
     pub body: Body,
 }
 
@@ -179,7 +180,7 @@ pub enum Action {
     },
     ChangeTier {
         account: AccountId,
-        tier: String,
+        tier: CompactString,
     },
     /// Money leaves the wallet; the amount is in the account's currency.
     Debit {
@@ -205,8 +206,8 @@ pub struct NewAccount {
     /// `None`: random digits with a check digit.
     pub id: Option<AccountId>,
     pub currency: Currency,
-    pub tier: Option<String>,
-    pub display_name: Option<String>,
+    pub tier: Option<CompactString>,
+    pub display_name: Option<CompactString>,
     pub person: PersonalData,
     pub documents: Vec<Document>,
 }

@@ -1,5 +1,7 @@
 //! CreateAccount: idempotent by person and currency (decision 11), and how any account is opened.
 
+use compact_str::format_compact;
+
 use super::command::{CreateAccountCall, NewAccount};
 use super::fields::{self, WrongField};
 use super::outcome::AccountAnswer;
@@ -156,13 +158,13 @@ pub fn open(
     }
     add_keys(state, holder, &new.person, &new.documents);
     let display_name =
-        new.display_name.clone().unwrap_or_else(|| format!("{}-{}", context.display_prefix, id.last_four()));
+        new.display_name.clone().unwrap_or_else(|| format_compact!("{}-{}", context.display_prefix, id.last_four()));
     let account = Account {
         id,
         person,
         currency: new.currency,
         status: Status::Active,
-        tier: new.tier.clone().unwrap_or_else(|| DEFAULT_TIER.to_owned()),
+        tier: new.tier.clone().unwrap_or_else(|| DEFAULT_TIER.into()),
         display_name,
         created_at: request.received_at,
         balance: 0,

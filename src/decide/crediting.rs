@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use super::command::{CreditCall, Field};
@@ -101,7 +102,7 @@ pub fn close(
         description: refusal.map(|wrong| wrong.note.clone()),
     };
     let note = remark(authorization, bind, made.credit.as_ref());
-    let rules_version = (!made.findings.is_empty()).then(|| context.rules.version().to_owned());
+    let rules_version = (!made.findings.is_empty()).then(|| context.rules.version().into());
     record(state, asked, &answer, now, Some(authorization), note, (made.findings, rules_version));
     Ok(answer)
 }
@@ -382,7 +383,7 @@ fn record(
     now: Timestamp,
     authorization: Option<&Authorization>,
     note: Option<String>,
-    judged: (Vec<RuleFinding>, Option<String>),
+    judged: (Vec<RuleFinding>, Option<CompactString>),
 ) {
     let (findings, rules_version) = judged;
     let currency = asked.currency.or(authorization.and_then(|found| found.currency));

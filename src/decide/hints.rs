@@ -1,5 +1,7 @@
 //! A first guess of what a batch will need. It saves rounds of loading and decides nothing.
 
+use compact_str::CompactString;
+
 use super::command::{Action, AuthorizeCall, Command, Field, Operation, Request};
 use super::{Context, IdempotencyKey, Lock, PrefixKey, Recollection, Wanted};
 use crate::domain::person::{SenderKey, directory_keys};
@@ -10,7 +12,7 @@ use crate::domain::{AccountId, Document, PersonalData, SeriesKey, SubjectKey, Su
 pub enum Name {
     Subject(SubjectKey),
     /// The phone or email by which the receiver's account is looked for, as sent.
-    Contact(String),
+    Contact(CompactString),
     /// Persons are found and added: whoever does so needs so many parts of the directory that all meet.
     Directory,
 }
@@ -44,7 +46,7 @@ impl Request {
     /// The subjects that the command names outright.
     fn subjects(&self, context: &Context) -> Vec<SubjectKey> {
         let account = |id: &str| SubjectKey::new(SubjectKind::Account, id);
-        let given = |field: &Field<String>| field.given().map(|id| account(id));
+        let given = |field: &Field<CompactString>| field.given().map(|id| account(id));
         match &self.command {
             Command::Authorize(call) => {
                 let sender = call.sender.given().filter(|_| context.rules.counts_by(SubjectKind::Sender));
@@ -146,7 +148,7 @@ impl Wanted {
         let Some(currency) = call.currency.given() else { return };
         for (per, upto) in context.rules.window_starts(received_at) {
             let key = match per {
-                SubjectKind::Account => call.account.given().map(String::as_str),
+                SubjectKind::Account => call.account.given().map(CompactString::as_str),
                 SubjectKind::Sender => call.sender.given().map(SenderKey::as_str),
                 SubjectKind::Receiver => None,
             };
@@ -169,6 +171,6 @@ impl Wanted {
     }
 }
 
-fn parse(field: &Field<String>) -> Option<TrackingId> {
+fn parse(field: &Field<CompactString>) -> Option<TrackingId> {
     field.given().and_then(|text| TrackingId::parse(text))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use compact_str::{CompactString, ToCompactString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -15,7 +16,7 @@ use crate::domain::{SubjectKey, SubjectKind};
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Lock {
     pub kind: LockKind,
-    pub key: String,
+    pub key: CompactString,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,12 +33,12 @@ impl Lock {
     /// they say, and a file of a million people needs 256 locks.
     pub fn directory(key: &DirectoryKey) -> Self {
         let [part, ..]: [u8; 32] = Sha256::digest(key.value.as_bytes()).into();
-        Self { kind: LockKind::Directory, key: part.to_string() }
+        Self { kind: LockKind::Directory, key: part.to_compact_string() }
     }
 
     /// All parts of the directory.
     pub fn whole_directory() -> BTreeSet<Self> {
-        (0..=u8::MAX).map(|part| Self { kind: LockKind::Directory, key: part.to_string() }).collect()
+        (0..=u8::MAX).map(|part| Self { kind: LockKind::Directory, key: part.to_compact_string() }).collect()
     }
 }
 

@@ -141,7 +141,7 @@ impl Desk<'_> {
             return conflict("the account is closed");
         }
         let change = self.change(id, "tier", None, format!("{} -> {tier}", account.tier));
-        self.put(state, Account { tier: tier.to_owned(), ..account }, change)
+        self.put(state, Account { tier: tier.into(), ..account }, change)
     }
 
     fn debit(&self, state: &mut State, id: &AccountId, amount: &JsonNumber) -> Answer {

@@ -1,5 +1,6 @@
 //! What the core answers. An outcome is durable before anybody hears of it.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::command::EdgeAnswer;
@@ -30,8 +31,8 @@ pub struct AuthorizationAnswer {
     pub tracking: TrackingId,
     pub authorized: bool,
     /// As sent, or as found; `None`: no account was found, and Leap may create one.
-    pub account: Option<String>,
-    pub display_name: String,
+    pub account: Option<AccountId>,
+    pub display_name: CompactString,
     pub reason: Option<Reason>,
 }
 
@@ -60,7 +61,7 @@ pub struct ReversalAnswer {
 pub struct AccountAnswer {
     pub success: bool,
     pub account: Option<AccountId>,
-    pub display_name: Option<String>,
+    pub display_name: Option<CompactString>,
     pub description: String,
 }
 

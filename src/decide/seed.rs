@@ -1,5 +1,7 @@
 //! One account of a seed file. Seeding the same twice changes nothing; a contradiction is told, never mended.
 
+use compact_str::CompactString;
+
 use super::command::SeedAccount;
 use super::create_account::{find_persons, open};
 use super::outcome::SeedAnswer;
@@ -57,7 +59,7 @@ fn compare(state: &mut State, row: &SeedAccount, stored: &Account) -> Result<See
         holder.agrees_with(&row.account.person)
             && directory_keys(&row.account.person, &row.account.documents).is_subset(&holder.keys)
     });
-    let differs = |asked: Option<&String>, stored: &String| asked.is_some_and(|asked| asked != stored);
+    let differs = |asked: Option<&CompactString>, stored: &CompactString| asked.is_some_and(|asked| asked != stored);
     let differing = if stored.currency != row.account.currency {
         Some("Currency")
     } else if row.status.is_some_and(|status| status != stored.status) {

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compact_str::CompactString;
+
 use super::command::Field;
 use super::outcome::Outcome;
 use super::{Context, Lock, Missing, State};
 use crate::domain::person::SenderKey;
 use crate::domain::{
-    Account, AccountId, Authorization, AuthorizationState, Counted, Currency, Event, EventRef, ReleaseKind, SeriesKey,
-    SubjectKey, SubjectKind, Timestamp, TrackingId, WindowStart,
+    Account, AccountId, Authorization, AuthorizationState, Counted, Currency, Event, EventRef, PersonId, ReleaseKind,
+    SeriesKey, SubjectKey, SubjectKind, Timestamp, TrackingId, WindowStart,
 };
 use crate::rules::{Case, Counters, Judgement};
 
@@ -57,7 +59,7 @@ fn expire(state: &mut State, subject: &SubjectKey, now: Timestamp) -> Result<usi
 pub struct Parties {
     account: SubjectKey,
     sender: Option<SubjectKey>,
-    receiver: SubjectKey,
+    receiver: PersonId,
 }
 
 impl Parties {
@@ -65,22 +67,22 @@ impl Parties {
         Self {
             account: SubjectKey::account(&account.id),
             sender: sender.map(|key| SubjectKey::new(SubjectKind::Sender, key.as_str())),
-            receiver: SubjectKey::new(SubjectKind::Receiver, account.person.to_string()),
+            receiver: account.person,
         }
     }
 
     /// The subjects that a command names under this rule set: the account, and whatever else a rule counts by.
     pub fn named(&self, context: &Context) -> BTreeSet<SubjectKey> {
-        let sender = self.sender.iter().filter(|_| context.rules.counts_by(SubjectKind::Sender));
-        let receiver = Some(&self.receiver).filter(|_| context.rules.counts_by(SubjectKind::Receiver));
-        std::iter::once(&self.account).chain(sender).chain(receiver).cloned().collect()
+        let counted =
+            [SubjectKind::Sender, SubjectKind::Receiver].into_iter().filter(|kind| context.rules.counts_by(*kind));
+        std::iter::once(SubjectKind::Account).chain(counted).filter_map(|kind| self.get(kind)).collect()
     }
 
-    fn get(&self, kind: SubjectKind) -> Option<&SubjectKey> {
+    fn get(&self, kind: SubjectKind) -> Option<SubjectKey> {
         match kind {
-            SubjectKind::Account => Some(&self.account),
-            SubjectKind::Sender => self.sender.as_ref(),
-            SubjectKind::Receiver => Some(&self.receiver),
+            SubjectKind::Account => Some(self.account.clone()),
+            SubjectKind::Sender => self.sender.clone(),
+            SubjectKind::Receiver => Some(SubjectKey::new(SubjectKind::Receiver, self.receiver.to_string())),
         }
     }
 }
@@ -92,7 +94,7 @@ pub fn sender_alone(context: &Context, sender: Option<&SenderKey>) -> BTreeSet<S
 }
 
 /// The account that a call names, where there is one: a refused command dates it, too.
-pub fn named_account(state: &mut State, field: &Field<String>) -> Result<BTreeSet<SubjectKey>, Missing> {
+pub fn named_account(state: &mut State, field: &Field<CompactString>) -> Result<BTreeSet<SubjectKey>, Missing> {
     let account = match field.given() {
         Some(id) => state.account(&AccountId::new(id))?,
         None => None,
@@ -131,7 +133,7 @@ impl Counters<Missing> for LoadedCounters<'_> {
         let Some(subject) = self.parties.get(per) else {
             return Ok(Counted::default());
         };
-        let series = SeriesKey { subject: subject.clone(), currency };
+        let series = SeriesKey { subject, currency };
         let total = self.state.series(&series)?.total();
         let before = self.state.prefix(&series, from)?;
         if before.counted.events.count > 0 {
@@ -141,7 +143,7 @@ impl Counters<Missing> for LoadedCounters<'_> {
     }
 
     fn currencies(&mut self, per: SubjectKind) -> Result<Vec<Currency>, Missing> {
-        self.parties.get(per).map_or(Ok(Vec::new()), |subject| self.state.currencies_of(subject))
+        self.parties.get(per).map_or(Ok(Vec::new()), |subject| self.state.currencies_of(&subject))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::currency::{Currency, Money};
@@ -68,9 +69,9 @@ pub struct Account {
     pub person: PersonId,
     pub currency: Currency,
     pub status: Status,
-    pub tier: String,
+    pub tier: CompactString,
     /// At most ten of `[A-Za-z0-9-]` (contract.md, TxAuthorization).
-    pub display_name: String,
+    pub display_name: CompactString,
     pub created_at: Timestamp,
     /// What the holder can spend, minor units: always the sum of the account's available postings.
     pub balance: i64,

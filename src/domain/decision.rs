@@ -1,11 +1,12 @@
 //! Everything a decision was made from, kept so that it can be explained on the phone and replayed.
 
 use std::fmt;
+use std::sync::Arc;
 
+use compact_str::CompactString;
 use rust_decimal::Decimal;
-use serde::de::Error;
+use serde::de::{Error, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use super::currency::Currency;
 use super::ids::{AccountId, TrackingId};
@@ -58,49 +59,51 @@ pub struct Decision {
     pub currency: Option<Currency>,
     pub exchange_rate: Option<Decimal>,
     /// Version of the rule set that judged it; `None` where no rule was run.
-    pub rules_version: Option<String>,
+    pub rules_version: Option<CompactString>,
     /// Each rule in file order.
     pub findings: Vec<RuleFinding>,
     /// The request's body as it was received.
     pub request: Body,
 }
 
-/// A request's body: valid JSON, kept as it came. It holds personal data, so it never prints by accident.
+/// A request's body: valid JSON, kept as it came. It holds personal data, so it never prints by accident. Cheap to clone.
 #[derive(Clone)]
-pub struct Body(Box<RawValue>);
+pub struct Body(Arc<str>);
 
 impl Body {
-    pub fn new(json: Box<RawValue>) -> Self {
-        Self(json)
+    /// `json` has been read as JSON.
+    pub fn new(json: &str) -> Self {
+        Self(json.into())
     }
 
     /// A body that this server writes itself.
     pub fn of(value: &serde_json::Value) -> Self {
-        // What serde_json prints is JSON; an object that could not be printed is none.
-        Self(serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+        Self(value.to_string().into())
     }
 
-    pub fn json(&self) -> &RawValue {
+    pub fn text(&self) -> &str {
         &self.0
     }
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Body({} bytes)", self.0.get().len())
+        write!(f, "Body({} bytes)", self.0.len())
     }
 }
 
 impl Serialize for Body {
     /// As a text of its own, so that no database reformats it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.get())
+        serializer.serialize_str(&self.0)
     }
 }
 
 impl<'de> Deserialize<'de> for Body {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        RawValue::from_string(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map(|IgnoredAny| ()).map_err(D::Error::custom)?;
+        Ok(Self(text.into()))
     }
 }
 
@@ -109,9 +112,9 @@ impl<'de> Deserialize<'de> for Body {
 #[serde(from = "Columns")]
 pub struct RuleFinding {
     /// The rule's id in the file.
-    pub rule: String,
+    pub rule: CompactString,
     /// Its type, as `velocity`.
-    pub kind: String,
+    pub kind: CompactString,
     pub verdict: Verdict,
     /// The reason it gives where it refuses.
     pub reason: Reason,
@@ -139,14 +142,14 @@ impl RuleFinding {
 
 /// How it is stored: every call writes one for each rule, of which the names of columns would be the larger part.
 type Columns = (
-    String,
-    String,
+    CompactString,
+    CompactString,
     Verdict,
     Reason,
     bool,
     Unit,
     Option<SubjectKind>,
-    Option<(String, Timestamp, String)>,
+    Option<(CompactString, Timestamp, CompactString)>,
     Option<i64>,
     Option<i64>,
     Option<String>,
@@ -180,10 +183,10 @@ pub enum Unit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundWindow {
     /// As in the file: `rolling 24h`, `calendar month`.
-    pub name: String,
+    pub name: CompactString,
     /// Exclusive.
     pub from: Timestamp,
-    pub time_zone: String,
+    pub time_zone: CompactString,
 }
 
 /// How a rule judged.
@@ -202,17 +205,17 @@ mod tests {
     #[test]
     fn a_finding_is_stored_without_names_and_read_as_it_was() {
         let finding = RuleFinding {
-            rule: "ten-a-day".to_owned(),
-            kind: "velocity".to_owned(),
+            rule: "ten-a-day".into(),
+            kind: "velocity".into(),
             verdict: Verdict::Refused,
             reason: Reason::ByVelocity,
             shadow: false,
             unit: Unit::Transactions,
             per: Some(SubjectKind::Account),
             window: Some(FoundWindow {
-                name: "rolling 24h".to_owned(),
+                name: "rolling 24h".into(),
                 from: Timestamp(1_795_863_417_148_006),
-                time_zone: "UTC".to_owned(),
+                time_zone: "UTC".into(),
             }),
             counted: Some(10),
             limit: Some(10),

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 
+use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
@@ -10,12 +11,12 @@ use uuid::fmt::Hyphenated;
 /// The contract's `AccountIdentifier`: the partner's name of one External Account Object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct AccountId(String);
+pub struct AccountId(CompactString);
 
 impl AccountId {
     /// The identifier as it stands; callers have already refused an empty one.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(CompactString::new(text))
     }
 
     /// Sixteen digits: fifteen of `random` and a Luhn check digit (ISO/IEC 7812-1), the first one never zero.
@@ -35,7 +36,7 @@ impl AccountId {
                 }
             })
             .sum();
-        Self(format!("{digits}{}", (10 - sum % 10) % 10))
+        Self(format_compact!("{digits}{}", (10 - sum % 10) % 10))
     }
 
     /// Whether a new account may be named so: it becomes a part of paths, so visible ASCII without `/ ? # % \`.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::NaiveDate;
+use compact_str::{CompactString, format_compact};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -16,12 +17,12 @@ use super::ids::PersonId;
 #[serde(rename_all = "PascalCase")]
 pub struct PersonalData {
     /// As sent.
-    pub phone_number: Option<String>,
-    pub email: Option<String>,
-    pub first_name: String,
-    pub middle_name: Option<String>,
-    pub last_name: String,
-    pub last_name2: Option<String>,
+    pub phone_number: Option<CompactString>,
+    pub email: Option<CompactString>,
+    pub first_name: CompactString,
+    pub middle_name: Option<CompactString>,
+    pub last_name: CompactString,
+    pub last_name2: Option<CompactString>,
     pub gender: Gender,
     pub birth_date: NaiveDate,
     pub address: Address,
@@ -47,14 +48,14 @@ impl PersonalData {
     /// The name that rules count a sender by: phone, else email, with the birth date.
     pub fn sender_key(&self) -> Option<SenderKey> {
         let contact = self.phone_key().or_else(|| self.email_key())?;
-        Some(SenderKey(format!("{contact}|{}", self.birth_date)))
+        Some(SenderKey(format_compact!("{contact}|{}", self.birth_date)))
     }
 }
 
 /// A sender as rules count them.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SenderKey(String);
+pub struct SenderKey(CompactString);
 
 impl SenderKey {
     pub fn as_str(&self) -> &str {
@@ -72,14 +73,14 @@ impl fmt::Debug for SenderKey {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Address {
-    pub address1: String,
-    pub address2: Option<String>,
-    pub zip_code: String,
-    pub city: String,
+    pub address1: CompactString,
+    pub address2: Option<CompactString>,
+    pub zip_code: CompactString,
+    pub city: CompactString,
     /// ISO 3166-1 alpha-2.
-    pub country_code: String,
+    pub country_code: CompactString,
     /// The subdivision part of ISO 3166-2, one to three characters.
-    pub state_code: String,
+    pub state_code: CompactString,
 }
 
 /// `Gender` of the contract.
@@ -135,7 +136,7 @@ impl DocumentType {
 pub struct Document {
     pub document_type: DocumentType,
     /// As sent.
-    pub number: String,
+    pub number: CompactString,
 }
 
 impl fmt::Debug for Document {
@@ -252,7 +253,7 @@ fn document_key(document: &Document) -> DirectoryKey {
 }
 
 fn has_same_name(one: &PersonalData, other: &PersonalData) -> bool {
-    let both = |one: &Option<String>, other: &Option<String>| match (one, other) {
+    let both = |one: &Option<CompactString>, other: &Option<CompactString>| match (one, other) {
         (Some(one), Some(other)) => fold_name(one) == fold_name(other),
         _ => true,
     };
@@ -271,6 +272,10 @@ fn fold_name(name: &str) -> String {
 /// E.164 where the number is a valid one, seen from `country` (ISO 3166-1 alpha-2); else the text as sent.
 fn normalise_phone(phone: &str, country: &str) -> String {
     let phone = phone.trim();
+    if stays_as_it_is(phone) { phone.to_owned() } else { looked_up(phone, country) }
+}
+
+fn looked_up(phone: &str, country: &str) -> String {
     let region = Region::try_from(country).ok();
     match PHONE_NUMBER_UTIL.parse(phone, region) {
         Ok(number) if PHONE_NUMBER_UTIL.is_valid_number(&number) => {
@@ -280,6 +285,16 @@ fn normalise_phone(phone: &str, country: &str) -> String {
     }
 }
 
+/// Whether it is E.164 of a country that most senders and receivers live in, and where nothing that has this form is written
+/// otherwise, valid or not. To find that out of all the world's numbering plans was a tenth of what the edge does for a call.
+fn stays_as_it_is(phone: &str) -> bool {
+    // North America, and Mexico.
+    let national = phone.strip_prefix("+1").or_else(|| phone.strip_prefix("+52"));
+    national.map(str::as_bytes).is_some_and(|digits| {
+        matches!(digits, [b'2'..=b'9', ..]) && digits.len() == 10 && digits.iter().all(u8::is_ascii_digit)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,21 +302,21 @@ mod tests {
 
     fn data(first: &str, last: &str, phone: &str) -> PersonalData {
         PersonalData {
-            phone_number: Some(phone.to_owned()),
+            phone_number: Some(phone.into()),
             email: None,
-            first_name: first.to_owned(),
+            first_name: first.into(),
             middle_name: None,
-            last_name: last.to_owned(),
+            last_name: last.into(),
             last_name2: None,
             gender: Gender::None,
             birth_date: NaiveDate::from_ymd_opt(1990, 1, 31).unwrap(),
             address: Address {
-                address1: "Calle 1".to_owned(),
+                address1: "Calle 1".into(),
                 address2: None,
-                zip_code: "06600".to_owned(),
-                city: "CDMX".to_owned(),
-                country_code: "MX".to_owned(),
-                state_code: "CMX".to_owned(),
+                zip_code: "06600".into(),
+                city: "CDMX".into(),
+                country_code: "MX".into(),
+                state_code: "CMX".into(),
             },
         }
     }
@@ -311,7 +326,7 @@ mod tests {
     }
 
     fn document(document_type: DocumentType, number: &str) -> Document {
-        Document { document_type, number: number.to_owned() }
+        Document { document_type, number: number.into() }
     }
 
     #[test]
@@ -320,6 +335,21 @@ mod tests {
             assert_eq!(normalise_phone(phone, "MX"), "+525555123456", "{phone}");
         }
         assert_eq!(normalise_phone(" 123 ", "MX"), "123", "what cannot be normalised stays as sent");
+    }
+
+    #[test]
+    fn what_is_not_looked_up_would_have_been_found_to_stay_as_it_is() {
+        for country in ["US", "CA", "BS", "MX", "none"] {
+            for digits in (2_000_000_000..=9_999_999_999_u64).step_by(7_654_321) {
+                for phone in [format!("+1{digits}"), format!("+52{digits}")] {
+                    assert!(stays_as_it_is(&phone));
+                    assert_eq!(looked_up(&phone, country), phone);
+                }
+            }
+        }
+        for phone in ["+11234567890", "+1234567890", "+123456789012", "+521555512345", "12345678901", "+1 2345678901"] {
+            assert!(!stays_as_it_is(phone), "{phone}");
+        }
     }
 
     #[test]
@@ -338,10 +368,10 @@ mod tests {
     #[test]
     fn second_names_count_only_where_both_sides_have_them() {
         let mut one = data("Ana", "Lopez", "+525555123456");
-        one.last_name2 = Some("Ruiz".to_owned());
+        one.last_name2 = Some("Ruiz".into());
         let stored = person(one.clone(), vec![]);
         assert!(stored.is_same(&data("Ana", "Lopez", "+525555123456"), &[]));
-        one.last_name2 = Some("Vega".to_owned());
+        one.last_name2 = Some("Vega".into());
         assert!(!stored.is_same(&one, &[]));
     }
 

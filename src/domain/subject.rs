@@ -7,11 +7,12 @@
 //! where the windows began that it was last counted over ([`WindowStart`]): the next ones begin there, too, or a few events
 //! later.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 
-use serde::{Deserialize, Serialize};
+use compact_str::CompactString;
+use litemap::LiteMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::currency::Currency;
 use super::ids::{AccountId, TrackingId};
@@ -41,12 +42,12 @@ impl SubjectKind {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SubjectKey {
     pub kind: SubjectKind,
-    pub key: String,
+    pub key: CompactString,
 }
 
 impl SubjectKey {
-    pub fn new(kind: SubjectKind, key: impl Into<String>) -> Self {
-        Self { kind, key: key.into() }
+    pub fn new(kind: SubjectKind, key: impl AsRef<str>) -> Self {
+        Self { kind, key: CompactString::new(key) }
     }
 
     pub fn account(id: &AccountId) -> Self {
@@ -61,6 +62,32 @@ impl fmt::Debug for SubjectKey {
     }
 }
 
+/// The heads of a subject's series. There is one as a rule, for which a tree would take the room of eleven.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Heads(LiteMap<Currency, Series>);
+
+impl Deref for Heads {
+    type Target = LiteMap<Currency, Series>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Heads {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl Serialize for Heads {
+    /// Always as an object: without entries, the list would say that it is a list.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter())
+    }
+}
+
 /// What is kept of a subject: a row of its own, or a part of its account's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
@@ -68,8 +95,7 @@ pub struct Subject {
     pub key: SubjectKey,
     /// Every command on this subject is dated after this (docs/adr/0017).
     pub last_event_at: Timestamp,
-    /// The heads of its series.
-    pub series: BTreeMap<Currency, Series>,
+    pub series: Heads,
     /// An account's newest records, until they are filed; the latest first, so that most of the column stays as it was.
     /// Senders and receivers have no such column.
     #[serde(default)]
@@ -79,7 +105,7 @@ pub struct Subject {
 impl Subject {
     /// One that was never named before.
     pub fn new(key: SubjectKey) -> Self {
-        Self { key, last_event_at: Timestamp::default(), series: BTreeMap::new(), unfiled: Vec::new() }
+        Self { key, last_event_at: Timestamp::default(), series: Heads::default(), unfiled: Vec::new() }
     }
 }
 
@@ -399,5 +425,20 @@ pub mod tree {
     /// The block of `level` that event `number` (from 1) belongs to.
     pub fn block_of(number: i64, level: i64) -> i64 {
         (number - 1) / block_size(level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_stored_as_an_object_even_where_there_are_none() {
+        let mut heads = Heads::default();
+        assert_eq!(serde_json::to_string(&heads).unwrap(), "{}");
+        heads.insert("MXN".parse().unwrap(), Series::default());
+        let stored = serde_json::to_string(&heads).unwrap();
+        assert!(stored.starts_with("{\"MXN\":{"), "{stored}");
+        assert_eq!(serde_json::from_str::<Heads>(&stored).unwrap(), heads);
     }
 }

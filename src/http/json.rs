@@ -1,6 +1,6 @@
 //! A request's body as a tree that keeps numbers as their text.
 //!
-//! serde_json checks the grammar and reads the strings; this module walks level by level over [`RawValue`], because
+//! serde_json checks the grammar and reads what has escapes; this module walks level by level over [`RawValue`], because
 //! only raw text tells `1.10` from a float. A level is scanned once for every level above it, so the cost is the body's
 //! size times its depth at most, and the depth is bounded. Recursion is as deep as the tree, never as the text.
 
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The deepest nesting of objects and arrays, the body's own object included (decision 2).
@@ -34,8 +34,8 @@ pub enum Unreadable {
 
 /// A body that was read.
 pub struct Document<'a> {
-    /// The body's text without the space around it.
-    pub raw: &'a RawValue,
+    /// The body's text without the space around it: JSON.
+    pub text: &'a str,
     pub object: Object<'a>,
 }
 
@@ -72,14 +72,22 @@ impl<'a> Object<'a> {
 /// # Errors
 /// The first thing that makes it unreadable.
 pub fn read(body: &[u8]) -> Result<Document<'_>, Unreadable> {
-    let text = std::str::from_utf8(body).map_err(|_| Unreadable::NotUtf8)?;
-    // The whole grammar is checked here; below, only what the grammar allows and we do not is left to find.
-    let raw: &RawValue = serde_json::from_str(text)
-        .map_err(|error| Unreadable::NotJson { line: error.line(), column: error.column() })?;
-    match value(raw, MAX_DEPTH)? {
-        Value::Object(object) => Ok(Document { raw, object }),
-        _ => Err(Unreadable::NotAnObject),
-    }
+    let whole = std::str::from_utf8(body).map_err(|_| Unreadable::NotUtf8)?;
+    let text = whole.trim_matches(is_space);
+    let object = if text.starts_with('{') { object(text, MAX_DEPTH - 1) } else { Err(Unreadable::NotAnObject) };
+    // What is no JSON at all is refused as that, whatever else was found first.
+    let object = object.map_err(|refusal| check_grammar(whole).err().unwrap_or(refusal))?;
+    Ok(Document { text, object })
+}
+
+/// The space that JSON knows (RFC 8259, section 2).
+fn is_space(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\n' | '\r')
+}
+
+fn check_grammar(text: &str) -> Result<(), Unreadable> {
+    let checked = serde_json::from_str(text).map(|IgnoredAny| ());
+    checked.map_err(|error| Unreadable::NotJson { line: error.line(), column: error.column() })
 }
 
 /// `depth_left` counts the objects and arrays that may still be opened.
@@ -109,13 +117,18 @@ fn array(text: &str, depth_left: usize) -> Result<Vec<Value<'_>>, Unreadable> {
 fn object(text: &str, depth_left: usize) -> Result<Object<'_>, Unreadable> {
     let mut refusal = None;
     let members = Members { depth_left, refusal: &mut refusal };
-    let read = members.deserialize(&mut serde_json::Deserializer::from_str(text));
-    // What fails without a refusal of ours is a property name: past the grammar, only a lone surrogate stops it.
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = members.deserialize(&mut deserializer).and_then(|object| deserializer.end().map(|()| object));
+    // What fails without a refusal of ours, and is JSON, is a property name with a lone surrogate.
     read.map_err(|_| refusal.unwrap_or(Unreadable::LoneSurrogate))
 }
 
-/// Past the grammar, only a lone surrogate keeps a string from being read.
+/// Where it is JSON, only a lone surrogate keeps a string from being read.
 fn string(text: &str) -> Result<Cow<'_, str>, Unreadable> {
+    let inside = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    if let Some(plain) = inside.filter(|inside| !inside.contains('\\')) {
+        return Ok(Cow::Borrowed(plain));
+    }
     Name.deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(|_| Unreadable::LoneSurrogate)
 }
 
@@ -205,8 +218,8 @@ mod tests {
     }
 
     #[test]
-    fn the_raw_text_is_the_body_without_the_space_around_it() {
-        assert_eq!(read(b" {\"A\" : 1}\r\n").unwrap().raw.get(), "{\"A\" : 1}");
+    fn the_text_is_the_body_without_the_space_around_it() {
+        assert_eq!(read(b" {\"A\" : 1}\r\n").unwrap().text, "{\"A\" : 1}");
     }
 
     #[test]
@@ -249,7 +262,7 @@ mod tests {
 
     #[test]
     fn only_an_object_is_a_body() {
-        for body in ["null", "1", "\"A\"", "true", "[]", "[{}]"] {
+        for body in ["null", "1", "\"A\"", "true", "[]", "[{}]", r#"[{"A":1,"A":1}]"#, r#""\ud800""#] {
             assert_eq!(refusal(body), Some(Unreadable::NotAnObject), "{body:?}");
         }
     }

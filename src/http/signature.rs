@@ -7,7 +7,7 @@
 use std::fmt;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::{self, FutureExt, LocalBoxFuture};
@@ -20,7 +20,7 @@ use super::json::{self, Document, Unreadable};
 use crate::domain::TrackingId;
 
 /// The header's name.
-pub const HEADER: &str = "X-Signature";
+pub const HEADER: HeaderName = HeaderName::from_static("x-signature");
 
 const NOT_ONE_HEADER: HttpError = HttpError::InvalidSignature("exactly one X-Signature header is needed");
 const NOT_64_DIGITS: HttpError = HttpError::InvalidSignature("X-Signature must be 64 hexadecimal digits");

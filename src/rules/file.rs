@@ -91,7 +91,7 @@ fn read_rule<'t>(
     let reason = keys.choice_or("reason", &GIVABLE, of_type.reason);
     keys.finish();
     Some(ListedRule {
-        id: id?,
+        id: id?.into(),
         kind: of_type.name,
         tiers: tiers?,
         mode: mode?,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
 use super::file::read_rules;
@@ -24,14 +25,14 @@ pub(super) const ON_RELEASE: [(&str, OnRelease); 2] = [("restore", OnRelease::Re
 #[derive(Debug)]
 pub struct RuleSet {
     text: String,
-    version: String,
+    version: CompactString,
     rules: Vec<ListedRule>,
 }
 
 /// One rule of the list: what all rules have in common, and the judgement of its type.
 #[derive(Debug)]
 pub struct ListedRule {
-    pub id: String,
+    pub id: CompactString,
     /// Its type, as `velocity`.
     pub kind: &'static str,
     /// `None`: every tier.
@@ -128,7 +129,7 @@ impl RuleSet {
             return Err(RulesError { mistakes });
         }
         let digest = hex::encode(Sha256::digest(text.as_bytes()));
-        Ok(Self { text: text.to_owned(), version: digest[..12].to_owned(), rules })
+        Ok(Self { text: text.to_owned(), version: digest[..12].into(), rules })
     }
 
     /// The first 12 hexadecimal digits of the SHA-256 of [`RuleSet::text`]: any change to the file makes a new version.
@@ -242,7 +243,7 @@ impl ListedRule {
     fn finding(&self, ruling: Ruling) -> RuleFinding {
         RuleFinding {
             rule: self.id.clone(),
-            kind: self.kind.to_owned(),
+            kind: self.kind.into(),
             verdict: if ruling.refused { Verdict::Refused } else { Verdict::Passed },
             reason: ruling.reason.unwrap_or(self.reason),
             shadow: self.mode == Mode::Shadow,

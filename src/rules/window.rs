@@ -1,5 +1,6 @@
 //! The stretch of time that a rule counts in: `(from, now]`, rolling or by the calendar of a time zone.
 
+use compact_str::{CompactString, format_compact};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp as Moment, ToSpan};
@@ -74,10 +75,10 @@ impl Window {
     }
 
     /// As a person would name it: `rolling 24h`, `calendar month`.
-    pub fn name(&self) -> String {
+    pub fn name(&self) -> CompactString {
         match self {
-            Self::Rolling { written, .. } => format!("rolling {written}"),
-            Self::Calendar { period, .. } => format!("calendar {}", period.name()),
+            Self::Rolling { written, .. } => format_compact!("rolling {written}"),
+            Self::Calendar { period, .. } => format_compact!("calendar {}", period.name()),
         }
     }
 
@@ -91,7 +92,7 @@ impl Window {
 
     /// For the record; `from` is what [`Window::from`] says.
     pub(super) fn found(&self, from: Timestamp) -> FoundWindow {
-        FoundWindow { name: self.name(), from, time_zone: self.time_zone().to_owned() }
+        FoundWindow { name: self.name(), from, time_zone: self.time_zone().into() }
     }
 }
 

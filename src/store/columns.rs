@@ -1,6 +1,7 @@
 //! What each table's row holds, column by column, in the tables' order: one list for every store. They differ in how they
 //! take a value ([`Record`]).
 
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use uuid::Uuid;
@@ -162,8 +163,8 @@ columns!(Number, |value, record| record.number(*value) => i64);
 columns!(Number, |value, record| record.number(value.0) => Timestamp);
 columns!(Id, |value, record| record.id(&value.0) => TrackingId, PersonId);
 columns!(Text, |value, record| record.text(&value.to_string()) => Decimal);
-columns!(Text, |value, record| record.text(value.json().get()) => Body);
-columns!(Text, |value, record| record.text(value) => String);
+columns!(Text, |value, record| record.text(value.text()) => Body);
+columns!(Text, |value, record| record.text(value) => String, CompactString);
 columns!(Text, |value, record| record.text(value.as_str()) => AccountId, AmbiguousState, AuthorizationState, Book,
     CreditState, Currency, DecisionKind, DirectoryKind, EntryKind, Lateness, Reason, ReleaseKind, SenderKey, Status,
     SubjectKind);

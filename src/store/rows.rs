@@ -1,18 +1,16 @@
 //! Rows travel as the JSON of their domain structs: how what a store returns becomes what the core takes in. The same
 //! for every store, which differ in SQL alone. An account's row is taken apart into two: [`AccountRow`].
 
-use std::collections::BTreeMap;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::decide::{DueRange, Loaded, PrefixEnd, PrefixEvent, PrefixKey, Wanted};
 use crate::domain::record::AccountRecord;
-use crate::domain::subject::{Earliest, Released};
+use crate::domain::subject::{Earliest, Heads, Released};
 use crate::domain::{
-    Account, AccountId, Currency, EventRef, PersonId, ReleaseKind, Series, SeriesKey, Status, Subject, SubjectKey,
-    SubjectKind, Tally, Timestamp,
+    Account, AccountId, Currency, EventRef, PersonId, ReleaseKind, SeriesKey, Status, Subject, SubjectKey, SubjectKind,
+    Tally, Timestamp,
 };
 
 /// Reads one row. The error repeats nothing of it: rows hold personal data, and errors go to the log.
@@ -91,7 +89,7 @@ struct AccountRow {
     receivable: i64,
     opening_balance: i64,
     last_event_at: Timestamp,
-    series: BTreeMap<Currency, Series>,
+    series: Heads,
     unfiled: Vec<AccountRecord>,
 }
 
@@ -108,8 +106,8 @@ impl From<AccountRow> for (Account, Subject) {
             person: row.person,
             currency: row.currency,
             status: row.status,
-            tier: row.tier,
-            display_name: row.display_name,
+            tier: row.tier.into(),
+            display_name: row.display_name.into(),
             created_at: row.created_at,
             balance: row.balance,
             pending: row.pending,

@@ -1,5 +1,6 @@
 //! Accounts, their statements and the journal of what operators did to them.
 
+use compact_str::CompactString;
 use serde::Serialize;
 
 use super::amount;
@@ -11,10 +12,10 @@ use crate::store::StatementLine;
 #[serde(rename_all = "camelCase")]
 pub struct AccountView {
     pub account_identifier: String,
-    pub display_name: String,
+    pub display_name: CompactString,
     pub status: Status,
     pub currency: String,
-    pub tier: String,
+    pub tier: CompactString,
     /// What the holder can spend.
     pub balance: String,
     /// Credited, not settled.

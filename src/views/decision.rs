@@ -1,12 +1,13 @@
 //! Decisions with everything they were made from.
 
-use serde::Serialize;
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::transaction::AuthorizationView;
 use super::{amount, in_zone};
 use crate::domain::decision::{FoundWindow, Unit};
-use crate::domain::{Authorization, Decision, RuleFinding, Span, SubjectKind, Timestamp, Verdict};
+use crate::domain::{Authorization, Body, Decision, RuleFinding, Span, SubjectKind, Timestamp, Verdict};
 
 /// A decision as a list shows it.
 #[derive(Debug, Serialize)]
@@ -44,7 +45,7 @@ impl From<&Decision> for DecisionView {
             amount: decision.amount.zip(decision.currency).map(|(minor, currency)| amount(minor, currency)),
             currency: decision.currency.map(|currency| currency.to_string()),
             exchange_rate: decision.exchange_rate.map(|rate| rate.to_string()),
-            rules_version: decision.rules_version.clone(),
+            rules_version: decision.rules_version.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -59,7 +60,8 @@ pub struct DecisionDetail<'a> {
     pub rules: Vec<FindingView>,
     /// Other open authorizations of the same account, amount and currency: each holds its limits until it expires.
     pub open_twins: Vec<AuthorizationView>,
-    pub request: &'a RawValue,
+    #[serde(serialize_with = "as_it_came")]
+    pub request: &'a Body,
 }
 
 impl<'a> DecisionDetail<'a> {
@@ -68,9 +70,13 @@ impl<'a> DecisionDetail<'a> {
             decision: DecisionView::from(decision),
             rules: decision.findings.iter().map(|finding| FindingView::new(finding, decision)).collect(),
             open_twins: twins.iter().map(AuthorizationView::from).collect(),
-            request: decision.request.json(),
+            request: &decision.request,
         }
     }
+}
+
+fn as_it_came<S: Serializer>(body: &Body, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::from_str::<&RawValue>(body.text()).map_err(S::Error::custom)?.serialize(serializer)
 }
 
 /// What one rule found.
@@ -129,8 +135,8 @@ impl FindingView {
             })
         };
         Self {
-            rule: finding.rule.clone(),
-            kind: finding.kind.clone(),
+            rule: finding.rule.to_string(),
+            kind: finding.kind.to_string(),
             verdict: finding.verdict,
             reason: finding.reason.as_str(),
             shadow: finding.shadow,
@@ -153,11 +159,11 @@ impl WindowView {
     fn new(window: &FoundWindow, to: Timestamp) -> Self {
         let start = WindowStart::of(window);
         Self {
-            name: window.name.clone(),
+            name: window.name.to_string(),
             from: start.moment.to_string(),
             from_included: start.included,
             to: to.to_string(),
-            time_zone: window.time_zone.clone(),
+            time_zone: window.time_zone.to_string(),
             local_from: in_zone(start.moment, &window.time_zone),
             local_to: in_zone(to, &window.time_zone),
         }
@@ -190,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_calendar_window_begins_with_its_first_moment() {
-        let window = |from| FoundWindow { name: String::new(), from: Timestamp(from), time_zone: String::new() };
+        let window = |from| FoundWindow { name: "".into(), from: Timestamp(from), time_zone: "".into() };
         let start = |from| WindowStart::of(&window(from));
         assert_eq!(
             start(1_793_512_799_999_999),

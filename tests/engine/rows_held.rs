@@ -92,7 +92,7 @@ async fn a_seed_file_holds_no_account_that_is_there_already() {
 
 /// Opens an account for a person of one name and birth date, known by one passport.
 fn create_account(currency_code: &str, phone: &str, with_passport: bool) -> Command {
-    let passport = Document { document_type: DocumentType::Passport, number: "G12345678".to_owned() };
+    let passport = Document { document_type: DocumentType::Passport, number: "G12345678".into() };
     Command::CreateAccount(CreateAccountCall {
         person: Field::Given(person(phone)),
         documents: Field::Given(with_passport.then_some(passport).into_iter().collect()),

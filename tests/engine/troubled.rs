@@ -228,7 +228,7 @@ impl TroubledBatch {
     fn spoil(&self, subjects: &mut [Subject]) {
         if let Trouble::Spoils(account) = self.trouble() {
             let spoilt = subjects.iter_mut().filter(|subject| subject.key.key == account.as_str());
-            for series in spoilt.flat_map(|subject| subject.series.values_mut()) {
+            for series in spoilt.flat_map(|subject| subject.series.iter_mut().map(|(_, head)| head)) {
                 series.events = i64::MAX;
             }
         }

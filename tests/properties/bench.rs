@@ -178,21 +178,21 @@ pub fn seed(account: &str, phone: &str) -> Command {
 
 pub fn person(phone: &str) -> PersonalData {
     PersonalData {
-        phone_number: Some(phone.to_owned()),
+        phone_number: Some(phone.into()),
         email: None,
-        first_name: "Ana".to_owned(),
+        first_name: "Ana".into(),
         middle_name: None,
-        last_name: "Lopez".to_owned(),
+        last_name: "Lopez".into(),
         last_name2: None,
         gender: Gender::Female,
         birth_date: "1990-01-31".parse().unwrap(),
         address: Address {
-            address1: "Calle 1".to_owned(),
+            address1: "Calle 1".into(),
             address2: None,
-            zip_code: "06600".to_owned(),
-            city: "CDMX".to_owned(),
-            country_code: "MX".to_owned(),
-            state_code: "CMX".to_owned(),
+            zip_code: "06600".into(),
+            city: "CDMX".into(),
+            country_code: "MX".into(),
+            state_code: "CMX".into(),
         },
     }
 }
@@ -211,7 +211,7 @@ fn rate() -> Field<Decimal> {
 
 pub fn authorize(account: &str, amount: i64, sender_phone: &str) -> Command {
     Command::Authorize(AuthorizeCall {
-        account: Field::Given(account.to_owned()),
+        account: Field::Given(account.into()),
         amount: number(amount),
         currency: Field::Given(currency("MXN")),
         exchange_rate: rate(),
@@ -223,8 +223,8 @@ pub fn authorize(account: &str, amount: i64, sender_phone: &str) -> Command {
 
 pub fn credit(account: &str, authorization: TrackingId) -> Command {
     Command::Credit(CreditCall {
-        account: Field::Given(account.to_owned()),
-        authorization: Field::Given(authorization.to_string()),
+        account: Field::Given(account.into()),
+        authorization: Field::Given(authorization.to_string().into()),
         amount: Field::Absent,
         currency: Field::Absent,
         exchange_rate: Field::Absent,
@@ -234,7 +234,7 @@ pub fn credit(account: &str, authorization: TrackingId) -> Command {
 
 pub fn credit_unreferenced(account: &str, amount: i64) -> Command {
     Command::Credit(CreditCall {
-        account: Field::Given(account.to_owned()),
+        account: Field::Given(account.into()),
         authorization: Field::Absent,
         amount: number(amount),
         currency: Field::Given(currency("MXN")),
@@ -245,8 +245,8 @@ pub fn credit_unreferenced(account: &str, amount: i64) -> Command {
 
 pub fn reverse(account: &str, credit: TrackingId) -> Command {
     Command::Reverse(ReverseCall {
-        account: Field::Given(account.to_owned()),
-        credit: Field::Given(credit.to_string()),
+        account: Field::Given(account.into()),
+        credit: Field::Given(credit.to_string().into()),
         body: body(),
     })
 }

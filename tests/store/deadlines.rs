@@ -13,7 +13,7 @@ async fn senders_are_overdue_from_their_deadline_on_and_the_longest_overdue_come
     books.run(another).await;
     let overdue = async |at, limit| -> Vec<String> {
         let subjects = books.store.overdue_others(Timestamp(at), limit).await.unwrap();
-        subjects.into_iter().map(|subject| subject.key).collect()
+        subjects.into_iter().map(|subject| subject.key.into_string()).collect()
     };
     assert_eq!(overdue(58, 10).await, Vec::<String>::new());
     assert_eq!(overdue(59, 10).await, ["+15550101|1980-02-02"]);

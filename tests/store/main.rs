@@ -122,9 +122,9 @@ async fn a_decision_keeps_every_byte_of_its_request() {
     let books = sound_books().await;
     let store = &books.store;
     let sent = r#"{ "Amount" : 10.00, "Note":"caf\u00e9", "Amount2":1e1 }"#;
-    assert_eq!(store.decision(id("a001")).await.unwrap().unwrap().request.json().get(), sent);
+    assert_eq!(store.decision(id("a001")).await.unwrap().unwrap().request.text(), sent);
     let approved = DecisionFilter { approved: Some(true), ..DecisionFilter::default() };
-    assert_eq!(store.decisions(&approved, PAGE).await.unwrap().items.pop().unwrap().request.json().get(), sent);
+    assert_eq!(store.decisions(&approved, PAGE).await.unwrap().items.pop().unwrap().request.text(), sent);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! One account of a seed file: from its text to what the core is asked to seed. The personal data are read as the edge
 //! reads Leap's.
 
+use compact_str::CompactString;
+
 use crate::decide::command::{NewAccount, SeedAccount};
 use crate::domain::account::{LONGEST_TIER, is_display_name};
 use crate::domain::{AccountId, Currency, JsonNumber, Status};
@@ -12,7 +14,7 @@ use super::fields;
 
 /// Reads a row. The error names the field and repeats nothing of its value; before it, the AccountIdentifier where the
 /// row has a sound one.
-pub fn read(row: &str) -> Result<SeedAccount, (Option<String>, String)> {
+pub fn read(row: &str) -> Result<SeedAccount, (Option<CompactString>, String)> {
     let document = json::read(row.as_bytes()).map_err(|error| (None, format!("it {error}")))?;
     let object = &document.object;
     let id = identifier(object, "AccountIdentifier");
@@ -51,7 +53,7 @@ fn status(object: &Object<'_>) -> Result<Option<Status>, String> {
         .ok_or_else(|| format!("Status must be one of {}", Status::ALL.map(Status::as_str).join(", ")))
 }
 
-fn display_name(object: &Object<'_>) -> Result<Option<String>, String> {
+fn display_name(object: &Object<'_>) -> Result<Option<CompactString>, String> {
     let name = text(object, "DisplayName", LONGEST_TEXT)?;
     match name {
         Some(name) if !is_display_name(&name) => {
@@ -88,7 +90,7 @@ mod tests {
         "ZipCode":"06700","City":"c","CountryCode":"MX","StateCode":"CMX"}},
         "PersonalDocuments":[{"DocumentType":"INE_IFE","Number":"1"}]}"#;
 
-    fn wrong(old: &str, new: &str) -> (Option<String>, String) {
+    fn wrong(old: &str, new: &str) -> (Option<CompactString>, String) {
         assert!(ROW.contains(old), "{old}");
         read(&ROW.replacen(old, new, 1)).unwrap_err()
     }

@@ -58,7 +58,7 @@ pub async fn open(
             id: form.account_identifier()?.map(AccountId::new),
             currency: form.currency()?,
             tier: form.tier()?,
-            display_name,
+            display_name: display_name.map(Into::into),
             person: form.person()?,
             documents: form.documents()?,
         };

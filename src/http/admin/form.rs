@@ -1,5 +1,7 @@
 //! The body of an admin call, read strictly: an unknown field is refused, as it may be a misspelt one.
 
+use compact_str::CompactString;
+
 use super::parameters::unknown;
 use crate::domain::account::{LONGEST_NOTE, LONGEST_TIER};
 use crate::domain::time::parse_date;
@@ -24,23 +26,23 @@ impl<'o, 'a> Form<'o, 'a> {
 
     /// Why an operator acts: kept in the journal.
     pub fn reason(&self) -> Result<String, HttpError> {
-        self.required(text(self.0, "reason", LONGEST_NOTE), "reason")
+        self.required(text(self.0, "reason", LONGEST_NOTE), "reason").map(String::from)
     }
 
     pub fn note(&self, name: &str) -> Result<Option<String>, HttpError> {
-        text(self.0, name, LONGEST_NOTE).map_err(HttpError::invalid)
+        text(self.0, name, LONGEST_NOTE).map(|note| note.map(String::from)).map_err(HttpError::invalid)
     }
 
-    pub fn tier(&self) -> Result<Option<String>, HttpError> {
+    pub fn tier(&self) -> Result<Option<CompactString>, HttpError> {
         text(self.0, "tier", LONGEST_TIER).map_err(HttpError::invalid)
     }
 
-    pub fn required_tier(&self) -> Result<String, HttpError> {
+    pub fn required_tier(&self) -> Result<CompactString, HttpError> {
         self.required(text(self.0, "tier", LONGEST_TIER), "tier")
     }
 
     /// A new AccountIdentifier: it becomes a part of paths, so it has no spaces and no slashes.
-    pub fn account_identifier(&self) -> Result<Option<String>, HttpError> {
+    pub fn account_identifier(&self) -> Result<Option<CompactString>, HttpError> {
         let name = "accountIdentifier";
         let given = text(self.0, name, LONGEST_IDENTIFIER).map_err(HttpError::invalid)?;
         if given.as_deref().is_none_or(AccountId::may_name_an_account) {
@@ -68,7 +70,7 @@ impl<'o, 'a> Form<'o, 'a> {
 
     /// A date that exists, as `2027-01-31`.
     pub fn date(&self, name: &str) -> Result<Option<String>, HttpError> {
-        let given = text(self.0, name, LONGEST_NOTE).map_err(HttpError::invalid)?;
+        let given = self.note(name)?;
         if given.as_deref().is_none_or(|text| parse_date(text).is_some()) {
             Ok(given)
         } else {

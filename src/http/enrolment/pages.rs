@@ -1,6 +1,7 @@
 //! What the enrolment pages show.
 
 use askama::Template;
+use compact_str::CompactString;
 
 use crate::domain::{Currency, Document, DocumentType, Enrolment, Gender, Policy};
 
@@ -87,14 +88,14 @@ fn facts(enrolment: &Enrolment) -> Vec<(&'static str, String)> {
         Gender::None => None,
     };
     facts.extend(gender.map(|gender| ("Gender", gender.to_owned())));
-    facts.extend(person.phone_number.clone().map(|phone| ("Phone", phone)));
-    facts.extend(person.email.clone().map(|email| ("Email", email)));
+    facts.extend(person.phone_number.as_ref().map(|phone| ("Phone", phone.to_string())));
+    facts.extend(person.email.as_ref().map(|email| ("Email", email.to_string())));
     facts.push(("Address", format!("{}, {}-{}", joined(&lines, ", "), address.country_code, address.state_code)));
     facts.extend(enrolment.documents.iter().map(|document| (label(document.document_type), masked(document))));
     facts
 }
 
-fn joined(parts: &[Option<&String>], between: &str) -> String {
+fn joined(parts: &[Option<&CompactString>], between: &str) -> String {
     parts.iter().flatten().map(|part| part.trim()).collect::<Vec<_>>().join(between)
 }
 
@@ -126,25 +127,25 @@ mod tests {
 
     fn enrolment() -> Enrolment {
         let address = Address {
-            address1: "Calle Durango 12".to_owned(),
+            address1: "Calle Durango 12".into(),
             address2: None,
-            zip_code: "06700".to_owned(),
-            city: "CDMX".to_owned(),
-            country_code: "MX".to_owned(),
-            state_code: "CMX".to_owned(),
+            zip_code: "06700".into(),
+            city: "CDMX".into(),
+            country_code: "MX".into(),
+            state_code: "CMX".into(),
         };
         let person = PersonalData {
-            phone_number: Some("+525555123456".to_owned()),
+            phone_number: Some("+525555123456".into()),
             email: None,
-            first_name: "<script>Ana</script>".to_owned(),
+            first_name: "<script>Ana</script>".into(),
             middle_name: None,
-            last_name: "López".to_owned(),
+            last_name: "López".into(),
             last_name2: None,
             gender: Gender::Female,
             birth_date: NaiveDate::from_ymd_opt(1990, 1, 31).unwrap(),
             address,
         };
-        let documents = vec![Document { document_type: DocumentType::IneIfe, number: "1234567890123".to_owned() }];
+        let documents = vec![Document { document_type: DocumentType::IneIfe, number: "1234567890123".into() }];
         Enrolment {
             token_hash: String::new(),
             person,
@@ -177,8 +178,7 @@ mod tests {
 
     #[test]
     fn short_numbers_are_masked_as_well() {
-        let mask =
-            |number: &str| masked(&Document { document_type: DocumentType::Passport, number: number.to_owned() });
+        let mask = |number: &str| masked(&Document { document_type: DocumentType::Passport, number: number.into() });
         assert_eq!((mask("12").as_str(), mask("123456").as_str()), ("•••• ", "•••• 56"));
     }
 }

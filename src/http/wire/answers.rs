@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::decide::outcome::{AccountAnswer, AuthorizationAnswer, CreditAnswer, EnrolmentAnswer, ReversalAnswer};
 use crate::domain::policy::{CreditStatusForm, ReasonSet};
-use crate::domain::{CreditState, Reason, TrackingId};
+use crate::domain::{AccountId, CreditState, Reason, TrackingId};
 
 /// TxAuthorization's answer.
 #[derive(Debug, Serialize)]
@@ -23,7 +23,7 @@ impl<'a> TxAuthorizationAnswer<'a> {
         Self {
             authorized: answer.authorized,
             tracking_identifier: answer.tracking,
-            account_identifier: answer.account.as_deref(),
+            account_identifier: answer.account.as_ref().map(AccountId::as_str),
             display_name: &answer.display_name,
             non_authorized_reason: reason_of_refusal(answer.authorized, answer.reason, reasons),
         }
@@ -171,7 +171,7 @@ mod tests {
             tracking: tracking(),
             authorized: false,
             account: None,
-            display_name: "NONE".to_owned(),
+            display_name: "NONE".into(),
             reason: Some(reason),
         }
     }
@@ -180,8 +180,8 @@ mod tests {
     fn an_authorization_has_no_reason_and_a_refusal_has_one() {
         let authorized = AuthorizationAnswer {
             authorized: true,
-            account: Some("40".to_owned()),
-            display_name: "MC-1234".to_owned(),
+            account: Some(AccountId::new("40")),
+            display_name: "MC-1234".into(),
             reason: None,
             ..refusal(Reason::None)
         };
@@ -234,7 +234,7 @@ mod tests {
         let account = AccountAnswer {
             success: true,
             account: Some(AccountId::new("40")),
-            display_name: Some("MC-40".to_owned()),
+            display_name: Some("MC-40".into()),
             description: String::new(),
         };
         assert_eq!(

@@ -1,6 +1,7 @@
 //! Single fields. A reader gives the value, `None` where the field is absent, or a sentence that says which field is
 //! wrong and why, and repeats nothing that was sent.
 
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use crate::decide::command::Field;
@@ -28,12 +29,12 @@ impl<T> From<Read<T>> for Field<T> {
 }
 
 /// An account or tracking identifier; an empty one is absent (decision 2).
-pub fn identifier(object: &Object<'_>, name: &str) -> Read<String> {
+pub fn identifier(object: &Object<'_>, name: &str) -> Read<CompactString> {
     text(object, name, LONGEST_IDENTIFIER)
 }
 
 /// Any text; one of nothing but spaces is empty, and an empty one is absent.
-pub fn text(object: &Object<'_>, name: &str, longest: usize) -> Read<String> {
+pub fn text(object: &Object<'_>, name: &str, longest: usize) -> Read<CompactString> {
     match object.get(name) {
         None => Ok(None),
         Some(Value::Text(text)) if text.contains('\0') => Err(format!("{name} must not contain U+0000")),
@@ -42,7 +43,7 @@ pub fn text(object: &Object<'_>, name: &str, longest: usize) -> Read<String> {
         Some(Value::Text(text)) if text.len() > longest && text.chars().count() > longest => {
             Err(format!("{name} must not be longer than {longest} characters"))
         }
-        Some(Value::Text(text)) => Ok(Some(text.clone().into_owned())),
+        Some(Value::Text(text)) => Ok(Some(text.as_ref().into())),
         Some(_) => Err(format!("{name} must be a string")),
     }
 }
@@ -104,7 +105,7 @@ mod tests {
         read(&json::read(body.as_bytes()).unwrap().object)
     }
 
-    fn identifier_in(value: &str) -> Read<String> {
+    fn identifier_in(value: &str) -> Read<CompactString> {
         with(&format!("{{\"Id\":{value}}}"), |object| identifier(object, "Id"))
     }
 
@@ -118,7 +119,7 @@ mod tests {
             assert_eq!(identifier_in(value), Ok(None), "{value}");
         }
         assert_eq!(with("{}", |object| identifier(object, "Id")), Ok(None));
-        assert_eq!(identifier_in("\" 40 \""), Ok(Some(" 40 ".to_owned())), "kept as sent");
+        assert_eq!(identifier_in("\" 40 \""), Ok(Some(" 40 ".into())), "kept as sent");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! PersonalData and PersonalDocuments (contract, PersonalData; decision 4).
 
 use chrono::NaiveDate;
+use compact_str::CompactString;
 
 use super::fields::{LONGEST_TEXT, Read, required, text};
 use crate::domain::time::parse_date;
@@ -121,11 +122,11 @@ fn document_type(value: Option<&Value<'_>>) -> Result<DocumentType, &'static str
     found.map(|(kind, ..)| *kind).ok_or("is not one of the contract's types")
 }
 
-fn optional_text(data: &Object<'_>, name: &str) -> Read<String> {
+fn optional_text(data: &Object<'_>, name: &str) -> Read<CompactString> {
     text(data, name, LONGEST_TEXT)
 }
 
-fn required_text(data: &Object<'_>, name: &str) -> Result<String, String> {
+fn required_text(data: &Object<'_>, name: &str) -> Result<CompactString, String> {
     required(optional_text(data, name), name)
 }
 

@@ -15,9 +15,8 @@ use tokio::time::Instant;
 use super::hosts::Origin;
 use crate::decide::{Changes, Lock};
 use crate::domain::record::AccountRecord;
-use crate::domain::{
-    Account, AccountId, Authorization, AuthorizationState, Currency, Series, Subject, SubjectKey, Timestamp,
-};
+use crate::domain::subject::Heads;
+use crate::domain::{Account, AccountId, Authorization, AuthorizationState, Subject, SubjectKey, Timestamp};
 
 /// How many accounts are remembered, those of the latest batches; one to two kilobytes each.
 const AT_MOST: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
@@ -46,8 +45,7 @@ pub(super) struct Known {
     pub open: Vec<Authorization>,
     account: Account,
     last_event_at: Timestamp,
-    /// A map of one takes the room of eleven.
-    series: Vec<(Currency, Series)>,
+    series: Heads,
     unfiled: Vec<AccountRecord>,
 }
 
@@ -60,15 +58,14 @@ impl Known {
             open,
             account: account.clone(),
             last_event_at: subject.last_event_at,
-            series: subject.series.iter().map(|(currency, head)| (*currency, head.clone())).collect(),
+            series: subject.series.clone(),
             unfiled: subject.unfiled.clone(),
         }
     }
 
     pub(super) fn into_row(self) -> (Account, Subject) {
         let key = SubjectKey::account(&self.account.id);
-        let series = self.series.into_iter().collect();
-        (self.account, Subject { key, last_event_at: self.last_event_at, series, unfiled: self.unfiled })
+        (self.account, Subject { key, last_event_at: self.last_event_at, series: self.series, unfiled: self.unfiled })
     }
 }
 

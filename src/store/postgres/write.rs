@@ -215,9 +215,14 @@ pub(super) async fn write_if_unchanged(
     })
 }
 
+/// A bit more than what is written for a decision takes, with its account and its request: growing by and by, what is sent
+/// would be copied as often as it doubles.
+const BYTES_OF_A_DECISION: usize = 4_096;
+
 /// The parts that have rows, and their rows.
 fn parts(written: &Written<'_>) -> Result<(Vec<&'static str>, PgArguments), StoreError> {
     let mut arguments = PgArguments::default();
+    arguments.reserve(PARTS.len(), written.changes.decisions.len() * BYTES_OF_A_DECISION);
     let mut texts = Vec::with_capacity(PARTS.len());
     for part in PARTS {
         if (part.bind)(written, &mut arguments).map_err(unfit)? {
