@@ -85,7 +85,7 @@ fn open(from: usize, to: usize, accounts: usize) -> String {
                  NULL
              FROM made;
          INSERT INTO events
-             SELECT 'account', account, 'MXN', now, k, 12050, 12050 * (k + 1), id, now + 86400000000, NULL FROM made"
+             SELECT 'account', account, 'MXN', now, k, 12050, 12050 * (k + 1), id, now + 86400000000, NULL, false FROM made"
     )
 }
 

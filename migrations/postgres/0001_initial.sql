@@ -103,7 +103,7 @@ SELECT s.kind, s.key, s.currency, (w.value ->> 'upto')::bigint AS upto, (w.value
 FROM series s, json_array_elements(s.starts) w;
 
 -- In the order of time, which is that of their numbers: a window's start is found, and an event appended, in one tree. The
--- key's index holds all that is summed: the events of one account lie far apart in the table.
+-- key's index holds all that is summed, and counted for lists: the events of one account lie far apart in the table.
 CREATE TABLE events (
     kind          text COLLATE "C" NOT NULL,
     key           text COLLATE "C" NOT NULL,
@@ -115,7 +115,8 @@ CREATE TABLE events (
     "authorization" uuid NOT NULL,
     due_at        bigint,
     released      text COLLATE "C",
-    PRIMARY KEY (key, kind, currency, at, number) INCLUDE (amount, running, released)
+    late          boolean NOT NULL,
+    PRIMARY KEY (key, kind, currency, at, number) INCLUDE (amount, running, released, late)
 );
 CREATE INDEX events_overdue ON events (due_at) WHERE kind <> 'account' AND due_at IS NOT NULL;
 
@@ -260,7 +261,8 @@ CREATE TABLE decisions (
 );
 
 -- What an account's decisions and entries are found by, and its authorizations and credits, too: each has its decision
--- under its own id. The newest stand in the account's row until they are filed here: see domain/record.rs.
+-- under its own id. The newest stand in the account's row until they are filed here; an authorization that was approved is
+-- found by its event: see domain/record.rs.
 CREATE TABLE account_records (
     account  text COLLATE "C" NOT NULL,
     at       bigint NOT NULL,
@@ -274,7 +276,10 @@ CREATE VIEW all_account_records AS
 SELECT account, at, id, decision, posted FROM account_records
 UNION ALL
 SELECT a.id, (r.value ->> 0)::bigint, (r.value ->> 1)::uuid, r.value ->> 2, (r.value ->> 3)::boolean
-FROM accounts a, json_array_elements(a.unfiled) r;
+FROM accounts a, json_array_elements(a.unfiled) r
+UNION ALL
+SELECT a.id, e.at, e."authorization", 'Authorization', false
+FROM accounts a JOIN events e ON e.kind = 'account' AND e.key = a.id AND e.currency = a.currency AND NOT e.late;
 
 CREATE TABLE account_changes (
     account     text COLLATE "C" NOT NULL,

@@ -111,6 +111,7 @@ CREATE TABLE events (
     authorization TEXT NOT NULL,
     due_at        INTEGER,
     released      TEXT,
+    late          INTEGER NOT NULL,
     PRIMARY KEY (key, kind, currency, at, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX events_overdue ON events (due_at) WHERE kind <> 'account' AND due_at IS NOT NULL;
@@ -249,7 +250,8 @@ CREATE TABLE decisions (
 ) STRICT;
 
 -- What an account's decisions and entries are found by, and its authorizations and credits, too: each has its decision
--- under its own id. The newest stand in the account's row until they are filed here: see domain/record.rs.
+-- under its own id. The newest stand in the account's row until they are filed here; an authorization that was approved is
+-- found by its event: see domain/record.rs.
 CREATE TABLE account_records (
     account  TEXT NOT NULL,
     at       INTEGER NOT NULL,
@@ -262,7 +264,10 @@ CREATE TABLE account_records (
 CREATE VIEW all_account_records AS
 SELECT account, at, id, decision, posted FROM account_records
 UNION ALL
-SELECT a.id, r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3 FROM accounts a, json_each(a.unfiled) r;
+SELECT a.id, r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3 FROM accounts a, json_each(a.unfiled) r
+UNION ALL
+SELECT a.id, e.at, e.authorization, 'Authorization', 0
+FROM accounts a JOIN events e ON e.kind = 'account' AND e.key = a.id AND e.currency = a.currency AND NOT e.late;
 
 CREATE TABLE account_changes (
     account     TEXT NOT NULL,

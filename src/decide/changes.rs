@@ -6,9 +6,9 @@ use super::wanted::{IdempotencyKey, IdempotencyRecord};
 use crate::domain::record::{AccountRecord, FILED_AT_ONCE, FiledRecord};
 use crate::domain::subject::ReleaseNode;
 use crate::domain::{
-    Account, AccountChange, AccountId, AmbiguousCredit, Authorization, Credit, Decision, Enrolment, Entry, Event,
-    EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject, SubjectKey, SubjectKind, Tally,
-    TrackingId,
+    Account, AccountChange, AccountId, AmbiguousCredit, Authorization, Credit, Decision, DecisionKind, Enrolment,
+    Entry, Event, EventRef, Person, PersonId, Posting, ReleaseKind, Reversal, SeriesKey, Subject, SubjectKey,
+    SubjectKind, Tally, TrackingId,
 };
 
 /// Everything that a batch writes. Maps hold whole rows as they now are; lists are only added to.
@@ -81,8 +81,8 @@ impl Changes {
         named.map(AccountId::as_str).chain(counted).all(|account| self.accounts.contains_key(account))
     }
 
-    /// Records the new decisions and entries under their accounts: in the account's own row, which a call on it writes
-    /// anyway, until enough have gathered.
+    /// Records the new decisions and entries under their accounts, as far as no event does: in the account's own row, which a
+    /// call on it writes anyway, until enough have gathered.
     pub(super) fn file_records(&mut self) {
         for FiledRecord { account, record } in self.records().into_values() {
             let subject = SubjectKey::account(&account);
@@ -101,7 +101,8 @@ impl Changes {
 
     /// What there is to record, in the order of identifiers, which is that of time.
     fn records(&self) -> BTreeMap<TrackingId, FiledRecord> {
-        let decided = self.decisions.iter().filter_map(|decision| {
+        let has_an_event = |decision: &Decision| decision.kind == DecisionKind::Authorization && decision.approved;
+        let decided = self.decisions.iter().filter(|decision| !has_an_event(decision)).filter_map(|decision| {
             let (at, id, kind) = (decision.at, decision.id, decision.kind);
             let record = AccountRecord { at, id, decision: Some(kind), posted: false };
             decision.account.clone().map(|account| (id, FiledRecord { account, record }))

@@ -186,6 +186,7 @@ fn attempt(
                 currency: account.currency,
                 at: now,
                 due_at: None,
+                late: true,
             };
             let parties = Parties::of(account, authorization.sender.as_ref());
             match subjects::count(state, &parties.named(context), transaction)? {

@@ -157,6 +157,8 @@ pub struct Transaction {
     pub at: Timestamp,
     /// When an unused authorization is given back; `None` for what is already used.
     pub due_at: Option<Timestamp>,
+    /// Its credit came after it had expired.
+    pub late: bool,
 }
 
 /// Counts a transaction on `subjects`; `None`, and nothing counted, where a running sum would no longer fit.
@@ -189,6 +191,7 @@ pub fn count(
             authorization: transaction.authorization,
             due_at: transaction.due_at,
             released: None,
+            late: transaction.late,
         };
         state.count(head, event)
     });

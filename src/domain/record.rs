@@ -2,7 +2,8 @@
 //!
 //! Every call on an account writes the account's row, so the newest records stand there and cost nothing more;
 //! when [`FILED_AT_ONCE`] have gathered they are filed together, side by side in one place of a table that is as large as
-//! all that ever happened.
+//! all that ever happened. An authorization that was approved needs none: it was counted, so an
+//! [`Event`](super::subject::Event) of the account has its time and its id.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ use super::time::Timestamp;
 /// every call reads and writes a longer row.
 pub const FILED_AT_ONCE: usize = 8;
 
-/// A decision about an account, an entry in its books, or a decision with the entry that it led to: both have its id.
+/// A decision about an account that is no event of it, an entry in its books, or a decision with the entry that it led to:
+/// both have its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Columns", into = "Columns")]
 pub struct AccountRecord {

@@ -378,6 +378,8 @@ pub struct Event {
     /// receiver's is `None`, too. An account's stays as it is: it waits for as long as its authorization is open.
     pub due_at: Option<Timestamp>,
     pub released: Option<ReleaseKind>,
+    /// Counted anew, for a credit that came after the authorization had expired.
+    pub late: bool,
 }
 
 impl Event {

@@ -93,7 +93,7 @@ rows! {
     "subjects": Subject, |s| s.key.kind, s.key.key, s.last_event_at, Json(&s.series);
     "events": Event, |e|
         e.series.subject.kind, e.series.subject.key, e.series.currency, e.at, e.number, e.amount, e.running,
-        e.authorization, e.due_at, e.released;
+        e.authorization, e.due_at, e.released, e.late;
     "release_nodes": ReleaseNode, |n|
         n.series.subject.kind, n.series.subject.key, n.series.currency, n.level, n.block, n.released, n.tally.count,
         n.tally.amount;

@@ -23,7 +23,7 @@ macro_rules! for_each_table {
             accounts(id; person, currency, status, tier, display_name, created_at, balance, pending, receivable,
                 opening_balance, last_event_at, series json, unfiled json)
             subjects(key, kind; last_event_at, series json)
-            events(key, kind, currency, at, number; amount, running, authorization, due_at, released)
+            events(key, kind, currency, at, number; amount, running, authorization, due_at, released, late flag)
             release_nodes(key, kind, currency, level, block, released; count, amount)
             authorizations(id; account, amount, currency, exchange_rate, at, expires_at, state, sender, counted json,
                 bound_credit)

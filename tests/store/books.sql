@@ -8,21 +8,21 @@ INSERT INTO directory VALUES ('phone', '+525555123456', '00000000-0000-7000-8000
 INSERT INTO accounts VALUES
     ('4000', '00000000-0000-7000-8000-000000000001', 'MXN', 'Active', 'standard', 'MC-4000', 1, 1307, 0, 0, 7, 100,
      '{"MXN":{"events":7,"amount":3400,"first_at":10,"open":{"count":1,"at":10,"due_at":200},"released":{"expiry":{"count":1,"amount":300},"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"starts":[{"upto":15,"events":1,"amount":1000,"next_at":20},{"upto":30,"events":4,"amount":2600,"released":{"reversal":{"count":1,"amount":500},"always":{"count":2,"amount":1100}},"next_at":50}]}}',
-     '[[35,"00000000-0000-7000-8000-00000000c003","Credit",false],[50,"00000000-0000-7000-8000-00000000a005","Authorization",false],[90,"00000000-0000-7000-8000-00000000c004","Credit",true],[95,"00000000-0000-7000-8000-00000000a006","Authorization",false],[99,"00000000-0000-7000-8000-00000000f001",null,true]]'),
+     '[[35,"00000000-0000-7000-8000-00000000c003","Credit",false],[90,"00000000-0000-7000-8000-00000000c004","Credit",true],[99,"00000000-0000-7000-8000-00000000f001",null,true]]'),
     ('4001', '00000000-0000-7000-8000-000000000001', 'MXN', 'Blocked', 'gold', 'MC-4001', 2, 0, 0, 0, 0, 0, '{}', '[]');
 
 INSERT INTO subjects VALUES
     ('sender', '+15550100|1980-02-02', 100, '{"MXN":{"events":1,"amount":300,"first_at":50,"open":{"count":1,"at":50,"due_at":60}}}');
 
 INSERT INTO events VALUES
-    ('account', '4000', 'MXN', 10, 1, 1000, 1000, '00000000-0000-7000-8000-00000000a001', 110, NULL),
-    ('account', '4000', 'MXN', 20, 2,  500, 1500, '00000000-0000-7000-8000-00000000a002', NULL, 'Reversal'),
-    ('account', '4000', 'MXN', 30, 3,  700, 2200, '00000000-0000-7000-8000-00000000a003', NULL, 'Always'),
-    ('account', '4000', 'MXN', 30, 4,  400, 2600, '00000000-0000-7000-8000-00000000a004', NULL, 'Always'),
-    ('account', '4000', 'MXN', 50, 5,  300, 2900, '00000000-0000-7000-8000-00000000a005', NULL, 'Expiry'),
-    ('account', '4000', 'MXN', 90, 6,  400, 3300, '00000000-0000-7000-8000-00000000a004', NULL, NULL),
-    ('account', '4000', 'MXN', 95, 7,  100, 3400, '00000000-0000-7000-8000-00000000a006', 200, NULL),
-    ('sender', '+15550100|1980-02-02', 'MXN', 50, 1, 300, 300, '00000000-0000-7000-8000-00000000a005', 60, NULL);
+    ('account', '4000', 'MXN', 10, 1, 1000, 1000, '00000000-0000-7000-8000-00000000a001', 110, NULL, FALSE),
+    ('account', '4000', 'MXN', 20, 2,  500, 1500, '00000000-0000-7000-8000-00000000a002', NULL, 'Reversal', FALSE),
+    ('account', '4000', 'MXN', 30, 3,  700, 2200, '00000000-0000-7000-8000-00000000a003', NULL, 'Always', FALSE),
+    ('account', '4000', 'MXN', 30, 4,  400, 2600, '00000000-0000-7000-8000-00000000a004', NULL, 'Always', FALSE),
+    ('account', '4000', 'MXN', 50, 5,  300, 2900, '00000000-0000-7000-8000-00000000a005', NULL, 'Expiry', FALSE),
+    ('account', '4000', 'MXN', 90, 6,  400, 3300, '00000000-0000-7000-8000-00000000a004', NULL, NULL, TRUE),
+    ('account', '4000', 'MXN', 95, 7,  100, 3400, '00000000-0000-7000-8000-00000000a006', 200, NULL, FALSE),
+    ('sender', '+15550100|1980-02-02', 'MXN', 50, 1, 300, 300, '00000000-0000-7000-8000-00000000a005', 60, NULL, FALSE);
 
 WITH levels (level) AS (VALUES (1), (2), (3), (4)),
      tallies (released, count, amount) AS (VALUES ('Expiry', 1, 300), ('Reversal', 1, 500), ('Always', 2, 1100))
@@ -98,16 +98,12 @@ INSERT INTO decisions VALUES
     ('00000000-0000-7000-8000-00000000a007', 'Authorization', NULL, 96, 96, FALSE, 'InvalidAccount', 'no account was found',
      NULL, NULL, NULL, NULL, NULL, '[]', '{}');
 
--- The older ones; the others stand in their account's row.
+-- The older ones; the others stand in their account's row, and the authorizations among the events.
 INSERT INTO account_records VALUES
     ('4000', 1, '00000000-0000-7000-8000-000000000001', NULL, TRUE),
-    ('4000', 10, '00000000-0000-7000-8000-00000000a001', 'Authorization', FALSE),
     ('4000', 15, '00000000-0000-7000-8000-00000000c001', 'Credit', TRUE),
-    ('4000', 20, '00000000-0000-7000-8000-00000000a002', 'Authorization', FALSE),
     ('4000', 25, '00000000-0000-7000-8000-00000000c002', 'Credit', TRUE),
-    ('4000', 28, '00000000-0000-7000-8000-00000000e001', NULL, TRUE),
-    ('4000', 30, '00000000-0000-7000-8000-00000000a003', 'Authorization', FALSE),
-    ('4000', 30, '00000000-0000-7000-8000-00000000a004', 'Authorization', FALSE);
+    ('4000', 28, '00000000-0000-7000-8000-00000000e001', NULL, TRUE);
 
 INSERT INTO account_changes VALUES
     ('4001', '00000000-0000-7000-8000-00000000b001', 50, 'ops', 'block', 'court order', NULL, 'Active -> Blocked', 'C-1',

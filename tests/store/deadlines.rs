@@ -9,7 +9,7 @@ use crate::sound_books;
 async fn senders_are_overdue_from_their_deadline_on_and_the_longest_overdue_comes_first() {
     let books = sound_books().await;
     let another = "INSERT INTO events SELECT kind, '+15550101|1980-02-02', currency, at, number, amount, running, \
-                   \"authorization\", 59, released FROM events WHERE kind = 'sender'";
+                   \"authorization\", 59, released, late FROM events WHERE kind = 'sender'";
     books.run(another).await;
     let overdue = async |at, limit| -> Vec<String> {
         let subjects = books.store.overdue_others(Timestamp(at), limit).await.unwrap();

@@ -21,7 +21,7 @@ const MADE: &str = "
 const AUTHORIZED: &str = "
     INSERT INTO events
     SELECT 'account', account, 'MXN', at, number, 12050, 12050 * number, id,
-        CASE WHEN NOT released THEN at + {ttl} END, CASE WHEN released THEN 'Expiry' END
+        CASE WHEN NOT released THEN at + {ttl} END, CASE WHEN released THEN 'Expiry' END, false
     FROM made ORDER BY k;
     INSERT INTO authorizations
     SELECT r.id, m.account, r.amount, r.currency, r.exchange_rate, m.at, m.at + {ttl},
@@ -36,8 +36,7 @@ const AUTHORIZED: &str = "
     SELECT m.id, d.kind, m.account, m.at, m.at, d.approved, d.reason, d.note, d.reference, d.amount, d.currency,
         d.exchange_rate, d.rules_version, d.findings, replace(d.request, t.template_account, m.account)
     FROM made m, template t JOIN decisions d ON d.id = (t.decision_row ->> 'id')::uuid
-    ORDER BY m.k;
-    INSERT INTO account_records SELECT account, at, id, 'Authorization', false FROM made ORDER BY account, number;";
+    ORDER BY m.k;";
 
 const CREDITED: &str = "
     INSERT INTO credits

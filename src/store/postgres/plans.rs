@@ -112,6 +112,9 @@ async fn what_one_account_did_is_found_without_reading_the_rest() {
     for query in PAGES_OF_RECORDS {
         let steps = plan_of_a_list(&mut connection, query).await;
         assert!(steps.iter().any(|step| step.contains("Merge Append")), "{steps:#?}: {query}");
+        // Where an account's events are among them, they need no more than the order of one moment.
+        let has = |what: &str| steps.iter().any(|step| step.contains(what));
+        assert_eq!(has(" on events "), has("Presorted Key: events"), "{steps:#?}: {query}");
     }
     for query in FILTERED_RECORDS {
         plan_of_a_list(&mut connection, query).await;

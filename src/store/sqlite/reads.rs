@@ -43,7 +43,8 @@ macro_rules! list {
 }
 
 /// The records of the account `?3` that are `$what`; `$page` orders and cuts them. The view `all_account_records` would do,
-/// but for the order: SQLite takes it from the table's key only where both halves stand in the query itself.
+/// but for the order: SQLite takes it from a table's key only where all parts stand in the query itself, and the events are of
+/// one currency.
 macro_rules! records {
     ($what:literal) => {
         records!($what, "")
@@ -55,6 +56,12 @@ macro_rules! records {
             " UNION ALL SELECT id, at FROM (
                 SELECT r.value ->> 0 AS at, r.value ->> 1 AS id, r.value ->> 2 AS decision, r.value ->> 3 AS posted
                 FROM accounts a CROSS JOIN json_each(a.unfiled) r WHERE a.id = ?3) unfiled
+            WHERE ",
+            $what,
+            " UNION ALL SELECT id, at FROM (
+                SELECT at, authorization AS id, 'Authorization' AS decision, 0 AS posted FROM events
+                WHERE kind = 'account' AND key = ?3 AND currency = (SELECT currency FROM accounts WHERE id = ?3)
+                    AND NOT late) counted
             WHERE ",
             $what,
             $page,

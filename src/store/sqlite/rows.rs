@@ -48,7 +48,7 @@ macro_rules! event_row {
     () => {
         "json_object('kind', e.kind, 'key', e.key, 'currency', e.currency, 'number', e.number, 'at', e.at,
             'amount', e.amount, 'running', e.running, 'authorization', e.authorization, 'due_at', e.due_at,
-            'released', e.released)"
+            'released', e.released, 'late', json(iif(e.late, 'true', 'false')))"
     };
 }
 

@@ -76,6 +76,7 @@ async fn a_change_of_what_is_not_there_is_no_success() {
         authorization: fresh_id(),
         due_at: None,
         released: None,
+        late: false,
     };
     let changes = Changes { events: [(event.place(), event)].into(), ..Changes::default() };
     let refused = store.begin().await.unwrap().commit(&changes, fresh_id(), Timestamp(1)).await;

@@ -132,7 +132,7 @@ const PARTS: &[Part] = &[
         rows: |written, statement| statement.write(written.changes.senders_and_receivers()),
     },
     Part {
-        sql: "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        sql: "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         rows: |written, statement| statement.write(written.changes.counted_events()),
     },
     Part {

@@ -193,7 +193,7 @@ pub(super) const CHECKS: &[Check] = &[
         ),
     },
     Check {
-        claim: "each decision about an account and each of its entries has one record that it is found by",
+        claim: "each decision about an account and each of its entries has one place that it is found by",
         checked: "SELECT count(*) FROM all_account_records",
         offenders: Offenders::Rows(RECORDS_UNLIKE_THE_BOOKS),
     },

@@ -109,10 +109,10 @@ const AUTHORIZATIONS: &str = r#"
             {"kind": "account", "key": "4001", "currency": "MXN", "at": 10, "number": 1},
             {"kind": "sender", "key": "A", "currency": "MXN", "at": 10, "number": 1}]'),
         ('00000000-0000-7000-8000-00000000a004', NULL, '[]')) AS v (id, account, counted);
-    INSERT INTO events SELECT 'account', account, 'MXN', 10, 1, 1000, 1000, id, 110, NULL
+    INSERT INTO events SELECT 'account', account, 'MXN', 10, 1, 1000, 1000, id, 110, NULL, FALSE
     FROM authorizations WHERE account IS NOT NULL;
     INSERT INTO events VALUES
-        ('sender', 'A', 'MXN', 10, 1, 1000, 1000, '00000000-0000-7000-8000-00000000a003', 110, NULL)"#;
+        ('sender', 'A', 'MXN', 10, 1, 1000, 1000, '00000000-0000-7000-8000-00000000a003', 110, NULL, FALSE)"#;
 
 /// The one that ends in this digit.
 fn authorization(digit: u8) -> TrackingId {

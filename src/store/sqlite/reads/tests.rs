@@ -12,7 +12,7 @@ async fn fresh_store() -> (TempDir, SqliteStore) {
     (directory, store)
 }
 
-/// What is read of a list of records without filters: both halves in order, as far as the page reaches.
+/// What is read of a list of records without filters: all parts in order, as far as the page reaches.
 const PAGES_OF_RECORDS: [&str; 3] = [STATEMENT, AUTHORIZATIONS_OF_ACCOUNT, DECISIONS_OF_ACCOUNT];
 
 /// All of an account's records are looked through, and what is found is sorted.
@@ -32,6 +32,14 @@ async fn what_one_account_did_is_found_without_reading_the_rest() {
     for query in PAGES_OF_RECORDS {
         let steps = plan_of_a_list(&store, query).await;
         assert!(steps.iter().any(|step| step == "MERGE (UNION ALL)"), "{steps:?}: {query}");
+        // What stands in the account's row has no order; the events need no more than that of one moment.
+        assert_eq!(
+            steps.iter().filter(|step| *step == "USE TEMP B-TREE FOR ORDER BY").count(),
+            1,
+            "{steps:?}: {query}"
+        );
+        let of_events = "SEARCH events USING PRIMARY KEY (key=? AND kind=? AND currency=?)";
+        assert!(steps.iter().any(|step| step == of_events), "{steps:?}: {query}");
     }
     for query in FILTERED_RECORDS {
         plan_of_a_list(&store, query).await;
