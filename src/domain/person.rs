@@ -124,8 +124,8 @@ impl DocumentType {
         Self::ALL.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, name, _)| name)
     }
 
-    /// Whether its number alone, with the birth date, names one person (decision 4).
-    pub fn is_personal_number(self) -> bool {
+    /// Whether each person has a number of their own of it.
+    fn numbers_persons(self) -> bool {
         matches!(self, Self::SocialSecurityNumber | Self::Itin | Self::IneIfe)
     }
 }
@@ -148,8 +148,34 @@ impl fmt::Debug for Document {
 impl Document {
     /// Type and number without spacing, punctuation and case: people write the same number in many ways.
     pub fn key(&self) -> String {
-        let number: String = self.number.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect();
-        format!("{}:{number}", self.document_type.as_str())
+        format!("{}:{}", self.document_type.as_str(), self.bare_number())
+    }
+
+    fn bare_number(&self) -> String {
+        self.number.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+    }
+
+    /// Whether its number alone, with the birth date, names one person (decision 4).
+    fn is_personal_number(&self) -> bool {
+        self.document_type.numbers_persons() && self.has_the_form_of_a_personal_number()
+    }
+
+    /// As the `0` and `N/A` of somebody who has none: many share it, so nobody is found by it.
+    fn stands_for_no_number(&self) -> bool {
+        self.document_type.numbers_persons() && !self.has_the_form_of_a_personal_number()
+    }
+
+    fn has_the_form_of_a_personal_number(&self) -> bool {
+        let number = self.bare_number();
+        let digits = number.bytes().filter(u8::is_ascii_digit).count();
+        let is_one_character_over_and_over = number.chars().all(|c| number.starts_with(c));
+        let has_its_length = match self.document_type {
+            // From the nine digits of a card's CIC to the 18 characters of a voter's key, eleven of them digits.
+            DocumentType::IneIfe => digits >= 9 && number.len() <= 18,
+            // Nine digits: an ITIN is formatted like an SSN (IRS Publication 1915).
+            _ => digits == 9 && number.len() == 9,
+        };
+        has_its_length && number.is_ascii() && !is_one_character_over_and_over
     }
 }
 
@@ -236,7 +262,7 @@ impl Person {
     fn shares_personal_number(&self, documents: &[Document]) -> bool {
         documents
             .iter()
-            .filter(|document| document.document_type.is_personal_number())
+            .filter(|document| document.is_personal_number())
             .any(|document| self.keys.contains(&document_key(document)))
     }
 }
@@ -245,7 +271,8 @@ impl Person {
 pub fn directory_keys(data: &PersonalData, documents: &[Document]) -> BTreeSet<DirectoryKey> {
     let phone = data.phone_key().map(|value| DirectoryKey { kind: DirectoryKind::Phone, value });
     let email = data.email_key().map(|value| DirectoryKey { kind: DirectoryKind::Email, value });
-    phone.into_iter().chain(email).chain(documents.iter().map(document_key)).collect()
+    let numbered = documents.iter().filter(|document| !document.stands_for_no_number());
+    phone.into_iter().chain(email).chain(numbered.map(document_key)).collect()
 }
 
 fn document_key(document: &Document) -> DirectoryKey {
@@ -386,5 +413,38 @@ mod tests {
         assert!(stored.contradicts(&renamed, &same_number));
         let passport = [document(DocumentType::Passport, "912701234")];
         assert!(!stored.contradicts(&renamed, &passport));
+    }
+
+    #[test]
+    fn nobody_is_found_by_what_stands_for_no_number() {
+        use DocumentType::{IneIfe, Itin, SocialSecurityNumber};
+        for (kind, number) in [
+            (SocialSecurityNumber, "0"),
+            (SocialSecurityNumber, "000-00-0000"),
+            (SocialSecurityNumber, "N/A N/A N/A N/A"),
+            (Itin, "12345678"),
+            (Itin, "9127012345"),
+            (IneIfe, "NA"),
+            (IneIfe, "SIN NUMERO"),
+            (IneIfe, "No disponible"),
+            (IneIfe, "xXxXxXxXxXxXx"),
+            (IneIfe, "1234567890123456789"),
+        ] {
+            let stored = person(data("Ana", "Lopez", "+525555123456"), vec![document(kind, number)]);
+            assert_eq!(stored.keys.len(), 1, "the phone alone: {number}");
+            let mut other = data("Ana", "Lopez", "+525555999999");
+            assert!(!stored.is_same(&other, &[document(kind, number)]), "{number}");
+            other.birth_date = NaiveDate::from_ymd_opt(1991, 1, 31).unwrap();
+            assert!(!stored.contradicts(&other, &[document(kind, number)]), "{number}");
+        }
+        for (kind, number) in [
+            (SocialSecurityNumber, "078-05-1120"),
+            (Itin, "912 70 1234"),
+            (IneIfe, "123456789"),
+            (IneIfe, "LPANAA90013109M100"),
+        ] {
+            let stored = person(data("Ana", "Lopez", "+525555123456"), vec![document(kind, number)]);
+            assert!(stored.is_same(&data("Ana", "Ruiz", "+525555999999"), &[document(kind, number)]), "{number}");
+        }
     }
 }

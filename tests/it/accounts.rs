@@ -126,6 +126,17 @@ async fn a_personal_number_with_the_same_birth_date_is_the_same_person_whatever_
 }
 
 #[tokio::test]
+async fn what_stands_for_no_number_makes_no_two_people_one() {
+    let server = Server::with().start().await;
+    let first = create(&server, new_account(ana()).document("SocialSecurityNumber", "N/A")).await;
+    let stranger = person("Luis", "Vega", "+525599999999");
+    assert_ne!(create(&server, new_account(stranger).document("SocialSecurityNumber", "N/A")).await, first);
+    let younger = somebody(1).born("1991-02-03");
+    server.leap().create_account(new_account(younger).document("SocialSecurityNumber", "N/A")).await.success();
+    assert_eq!(accounts(&server).await, 3);
+}
+
+#[tokio::test]
 async fn what_a_later_call_adds_the_person_is_found_by_from_then_on() {
     let server = Server::with().start().await;
     let first = create(&server, new_account(ana())).await;
