@@ -11,6 +11,8 @@
 
 use std::collections::BTreeMap;
 
+use compact_str::CompactString;
+
 use super::CopyError;
 use crate::decide::{Missing, State};
 use crate::domain::policy::MissingSender;
@@ -143,7 +145,7 @@ fn lies_between(then: &[RuleFinding], least: &[RuleFinding], most: &[RuleFinding
 }
 
 /// Rule sets by version; why one cannot be used otherwise.
-type Rules = BTreeMap<String, Result<RuleSet, String>>;
+type Rules = BTreeMap<CompactString, Result<RuleSet, String>>;
 
 async fn judge(
     snapshot: &mut dyn Snapshot,
@@ -151,9 +153,9 @@ async fn judge(
     decisions: &[Decision],
 ) -> Result<Vec<Judged>, StoreError> {
     for version in decisions.iter().filter_map(|decision| decision.rules_version.as_ref()) {
-        if !rules.contains_key(version.as_str()) {
+        if !rules.contains_key(version) {
             let text = snapshot.rules_text(version).await?;
-            rules.insert(version.to_string(), read_rules(version, text));
+            rules.insert(version.clone(), read_rules(version, text));
         }
     }
     let mut state = State::default();
@@ -179,7 +181,7 @@ fn read_rules(version: &str, text: Option<String>) -> Result<RuleSet, String> {
 
 fn judge_one(state: &mut State, rules: &Rules, decision: &Decision) -> Result<Judged, Missing> {
     let Some(version) = &decision.rules_version else { return Ok(Judged::Never) };
-    let rules = match rules.get(version.as_str()) {
+    let rules = match rules.get(version) {
         Some(Ok(rules)) => rules,
         Some(Err(why)) => return Ok(Judged::Impossible(why.clone())),
         None => return Ok(Judged::Impossible(format!("the rules of version {version} were not looked for"))),

@@ -117,7 +117,6 @@ impl Remittance<'_> {
             currency: account.currency,
             at: self.now,
             due_at: Some(expires_at),
-            late: false,
         };
         let Some(counted) = subjects::count(state, &self.subjects, transaction)? else {
             let note = "the sum of all amounts would exceed what the ledger holds";

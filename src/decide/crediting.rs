@@ -186,7 +186,6 @@ fn attempt(
                 currency: account.currency,
                 at: now,
                 due_at: None,
-                late: true,
             };
             let parties = Parties::of(account, authorization.sender.as_ref());
             match subjects::count(state, &parties.named(context), transaction)? {

@@ -155,10 +155,8 @@ pub struct Transaction {
     pub amount: i64,
     pub currency: Currency,
     pub at: Timestamp,
-    /// When an unused authorization is given back; `None` for what is already used.
+    /// When an unused authorization is given back; `None` for what is already used: its credit came after it had expired.
     pub due_at: Option<Timestamp>,
-    /// Its credit came after it had expired.
-    pub late: bool,
 }
 
 /// Counts a transaction on `subjects`; `None`, and nothing counted, where a running sum would no longer fit.
@@ -191,7 +189,7 @@ pub fn count(
             authorization: transaction.authorization,
             due_at: transaction.due_at,
             released: None,
-            late: transaction.late,
+            late: transaction.due_at.is_none(),
         };
         state.count(head, event)
     });

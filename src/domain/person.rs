@@ -124,8 +124,8 @@ impl DocumentType {
         Self::ALL.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, name, _)| name)
     }
 
-    /// Whether each person has a number of their own of it.
-    fn numbers_persons(self) -> bool {
+    /// Whether its number alone, with the birth date, names one person (decision 4).
+    fn is_personal_number(self) -> bool {
         matches!(self, Self::SocialSecurityNumber | Self::Itin | Self::IneIfe)
     }
 }
@@ -155,14 +155,9 @@ impl Document {
         self.number.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
     }
 
-    /// Whether its number alone, with the birth date, names one person (decision 4).
-    fn is_personal_number(&self) -> bool {
-        self.document_type.numbers_persons() && self.has_the_form_of_a_personal_number()
-    }
-
-    /// As the `0` and `N/A` of somebody who has none: many share it, so nobody is found by it.
+    /// As the `0` and `N/A` of somebody who has no personal number: many share it, so nobody is found by it.
     fn stands_for_no_number(&self) -> bool {
-        self.document_type.numbers_persons() && !self.has_the_form_of_a_personal_number()
+        self.document_type.is_personal_number() && !self.has_the_form_of_a_personal_number()
     }
 
     fn has_the_form_of_a_personal_number(&self) -> bool {
@@ -262,7 +257,7 @@ impl Person {
     fn shares_personal_number(&self, documents: &[Document]) -> bool {
         documents
             .iter()
-            .filter(|document| document.is_personal_number())
+            .filter(|document| document.document_type.is_personal_number())
             .any(|document| self.keys.contains(&document_key(document)))
     }
 }

@@ -73,16 +73,11 @@ impl<'a> Object<'a> {
 /// The first thing that makes it unreadable.
 pub fn read(body: &[u8]) -> Result<Document<'_>, Unreadable> {
     let whole = std::str::from_utf8(body).map_err(|_| Unreadable::NotUtf8)?;
-    let text = whole.trim_matches(is_space);
+    let text = whole.trim_matches([' ', '\t', '\n', '\r']);
     let object = if text.starts_with('{') { object(text, MAX_DEPTH - 1) } else { Err(Unreadable::NotAnObject) };
     // What is no JSON at all is refused as that, whatever else was found first.
     let object = object.map_err(|refusal| check_grammar(whole).err().unwrap_or(refusal))?;
     Ok(Document { text, object })
-}
-
-/// The space that JSON knows (RFC 8259, section 2).
-fn is_space(character: char) -> bool {
-    matches!(character, ' ' | '\t' | '\n' | '\r')
 }
 
 fn check_grammar(text: &str) -> Result<(), Unreadable> {

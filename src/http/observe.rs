@@ -112,11 +112,13 @@ struct NumbersOfRoute {
 
 impl Numbers {
     fn count(&mut self, route: &str, status: StatusCode, latency: Duration) {
-        if !self.0.contains_key(route) {
-            let seconds = histogram!(telemetry::HTTP_REQUEST_SECONDS, "endpoint" => route.to_owned());
-            self.0.insert(route.to_owned(), NumbersOfRoute { seconds, requests: Vec::new() });
-        }
-        let Some(numbers) = self.0.get_mut(route) else { return };
+        let numbers = match self.0.get_mut(route) {
+            Some(numbers) => numbers,
+            None => self.0.entry(route.to_owned()).or_insert_with(|| NumbersOfRoute {
+                seconds: histogram!(telemetry::HTTP_REQUEST_SECONDS, "endpoint" => route.to_owned()),
+                requests: Vec::new(),
+            }),
+        };
         numbers.seconds.record(latency);
         if let Some((_, requests)) = numbers.requests.iter().find(|(known, _)| *known == status) {
             return requests.increment(1);

@@ -1,6 +1,7 @@
 //! Rows travel as the JSON of their domain structs: how what a store returns becomes what the core takes in. The same
 //! for every store, which differ in SQL alone. An account's row is taken apart into two: [`AccountRow`].
 
+use compact_str::CompactString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -81,8 +82,8 @@ struct AccountRow {
     person: PersonId,
     currency: Currency,
     status: Status,
-    tier: String,
-    display_name: String,
+    tier: CompactString,
+    display_name: CompactString,
     created_at: Timestamp,
     balance: i64,
     pending: i64,
@@ -106,8 +107,8 @@ impl From<AccountRow> for (Account, Subject) {
             person: row.person,
             currency: row.currency,
             status: row.status,
-            tier: row.tier.into(),
-            display_name: row.display_name.into(),
+            tier: row.tier,
+            display_name: row.display_name,
             created_at: row.created_at,
             balance: row.balance,
             pending: row.pending,
@@ -149,7 +150,7 @@ impl From<DueLaterRow> for (SeriesKey, Earliest) {
 #[derive(Deserialize)]
 struct PrefixRow {
     kind: SubjectKind,
-    key: String,
+    key: CompactString,
     currency: Currency,
     upto: Timestamp,
     last: Vec<PrefixEvent>,
@@ -160,7 +161,7 @@ impl From<PrefixRow> for (PrefixKey, PrefixEnd) {
     fn from(mut row: PrefixRow) -> Self {
         // Aggregates promise no order.
         row.last.sort_by_key(|event| std::cmp::Reverse(event.number));
-        let series = SeriesKey { subject: SubjectKey::new(row.kind, row.key), currency: row.currency };
+        let series = SeriesKey { subject: SubjectKey { kind: row.kind, key: row.key }, currency: row.currency };
         (PrefixKey { series, upto: row.upto }, PrefixEnd { last: row.last, next_at: row.next_at })
     }
 }
