@@ -10,7 +10,7 @@
 //! Where the store takes several batches at the same time, there are as many writers, each with a queue of its own;
 //! commands that name the same have the same one ([`division`]).
 //!
-//! A writer is a task, or a thread, of its own, so a caller that hangs up cancels nothing, and ledger work is never under a
+//! A writer is a thread of its own, so a caller that hangs up cancels nothing, and ledger work is never under a
 //! timeout. Only this module waits for a store's transaction; only `decide` decides what is in it.
 
 mod division;
@@ -21,6 +21,7 @@ mod writer;
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -145,6 +146,7 @@ impl Engine {
             stuck: Stuck::default(),
             wariness: Wariness::default(),
             recollection: Arc::default(),
+            runtime: Handle::current(),
             answers: TaskTracker::new(),
             on_their_way: Arc::new(Semaphore::new(ON_THEIR_WAY_AT_MOST)),
         };

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::runtime::Handle;
+use tokio::runtime::{self, Handle};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
@@ -93,6 +93,8 @@ pub(super) struct Writer {
     pub stuck: Stuck,
     pub wariness: Wariness,
     pub recollection: Arc<Mutex<Recollection>>,
+    /// What all writers share.
+    pub runtime: Handle,
     /// The tasks of commits that are not durable yet, while the next batch is written.
     pub answers: TaskTracker,
     /// Room for a few of them: where the disk stands still, the queue is to fill and to be refused, not the memory.
@@ -135,13 +137,28 @@ impl Stuck {
 }
 
 impl Writer {
-    /// Starts what carries out batches: where they block, on a thread of its own.
-    pub(super) fn start(&self, lane: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        if self.store.batches_block() {
-            let runtime = Handle::current();
-            return spawn_blocking(move || runtime.block_on(lane));
-        }
-        tokio::spawn(lane)
+    /// Starts what carries out batches with this writer, on a thread of its own. Where the database is heard through a runtime,
+    /// it has one of its own, too: in one that others use, nobody listens while one of them decides.
+    pub(super) fn start<Lane>(self, lane: impl FnOnce(Self) -> Lane + Send + 'static) -> JoinHandle<()>
+    where
+        Lane: Future<Output = ()>,
+    {
+        spawn_blocking(move || {
+            let shared = self.runtime.clone();
+            match runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(own) => own.block_on(self.apart(lane)),
+                Err(error) => {
+                    tracing::warn!(%error, "a writer has no runtime of its own, and is slower");
+                    shared.block_on(self.apart(lane));
+                }
+            }
+        })
+    }
+
+    async fn apart<Lane: Future<Output = ()>>(self, lane: impl FnOnce(Self) -> Lane) {
+        let Some(store) = self.store.apart() else { return lane(self).await };
+        lane(Self { store: store.clone(), ..self }).await;
+        store.close().await;
     }
 
     /// Carries out a batch and answers everybody in it, but for those whose locks others hold or who name one of `held`:
@@ -222,10 +239,11 @@ impl Writer {
         }
         // It is never closed.
         let Ok(place) = self.on_their_way.clone().acquire_owned().await else { return };
-        self.answers.spawn(async move {
+        let answering = async move {
             commit.answer(answers).await;
             drop(place);
-        });
+        };
+        self.answers.spawn_on(answering, &self.runtime);
     }
 
     /// What came of each, and the commit that made it so: none, where there was nothing to commit.

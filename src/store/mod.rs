@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::decide::{Changes, Loaded, Lock, Locked, Wanted};
 use crate::domain::{AccountId, SubjectKey, Timestamp, TrackingId};
@@ -62,9 +63,11 @@ pub trait Store: Send + Sync + 'static {
     /// How many batches are worth having under way at the same time; one, where each is [alone](Batch::is_alone).
     fn batches_at_once(&self) -> usize;
 
-    /// Whether a batch keeps the thread that asks it for something until it has answered. Whoever has much to ask then does so
-    /// on a thread of their own.
-    fn batches_block(&self) -> bool;
+    /// The same store over connections of its own, for a writer that has a runtime of its own and calls this on it: what the
+    /// database says on a connection is heard by the runtime that has opened it. It is [closed](Self::close) by itself.
+    /// `None` where nothing is waited for like that, as a batch keeps the thread that asks it for something until it has
+    /// answered.
+    fn apart(&self) -> Option<Arc<dyn Store>>;
 
     /// Opens the transaction of one batch.
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError>;

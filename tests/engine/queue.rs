@@ -1,9 +1,12 @@
 //! The queue: what is taken is answered, what cannot be taken is told at once.
 
+use std::sync::{Arc, Mutex, mpsc};
+
 use metrics_exporter_prometheus::PrometheusBuilder;
 use vna_partner::commit::{Limits, SubmitError};
 
 use crate::bench::{authorize, request, second};
+use crate::troubled::Trouble;
 use crate::{Bank, SENDER, an_authorization, authorized};
 
 #[tokio::test]
@@ -21,6 +24,22 @@ async fn nothing_is_answered_before_it_is_durable() {
     for answer in [first, second] {
         assert!(authorized(&answer.await.unwrap()));
     }
+    bank.close().await;
+}
+
+#[tokio::test]
+async fn while_a_writer_is_busy_its_thread_is_the_only_one() {
+    let bank = Bank::open("rules = []").await;
+    let (lets_go, busy) = mpsc::channel();
+    bank.store.set(Trouble::KeepsBusy(Arc::new(Mutex::new(busy))));
+    let authorization = an_authorization();
+    let id = authorization.id;
+    let caller = bank.hand_in(authorization).await;
+    bank.store.one_begins().await;
+    assert!(!bank.has(id).await, "somebody reads meanwhile");
+    assert!(!caller.is_finished());
+    drop(lets_go);
+    assert!(authorized(&caller.await.unwrap()));
     bank.close().await;
 }
 

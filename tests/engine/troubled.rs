@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 use vna_partner::decide::{Changes, Loaded, Lock, LockKind, Locked, Wanted};
 use vna_partner::domain::{AccountId, Subject, SubjectKey, Timestamp, TrackingId};
 use vna_partner::store::{Batch, Database, DeadlinePlace, Durability, OverdueAccounts, Store, StoreError};
+
+const LONGER_THAN_ANY_TEST: Duration = Duration::from_secs(20);
 
 /// What is wrong with the store.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +26,8 @@ pub enum Trouble {
     Spoils(AccountId),
     /// Reading this account panics, whether it is loaded or comes with its lock.
     Panics(AccountId),
+    /// Whoever locks something is busy, and its thread with it, until the test lets go of the other end.
+    KeepsBusy(Arc<Mutex<mpsc::Receiver<()>>>),
     /// Another transaction has this account's lock.
     Holds(AccountId),
     /// Another client has a row that is written with this decision.
@@ -48,14 +53,15 @@ struct Commits {
     asked: Semaphore,
 }
 
+#[derive(Clone)]
 pub struct TroubledStore {
-    store: Arc<dyn Database>,
+    store: Arc<dyn Store>,
     trouble: Arc<Mutex<Trouble>>,
     gate: Gate,
     /// One permit for each transaction that was asked for.
-    begun: Semaphore,
+    begun: Arc<Semaphore>,
     /// Those of them that take locks.
-    locking: AtomicUsize,
+    locking: Arc<AtomicUsize>,
     /// Up to when somebody has last looked for what is overdue.
     looked: watch::Sender<Timestamp>,
     commits: Arc<Commits>,
@@ -66,7 +72,7 @@ impl TroubledStore {
     pub fn over(store: Arc<dyn Database>) -> Self {
         let commits = Arc::new(Commits { gate: Arc::default(), disk: Arc::default(), asked: Semaphore::new(0) });
         let (trouble, gate, loads) = (Arc::default(), Arc::default(), Arc::default());
-        let (begun, locking, looked) = (Semaphore::new(0), AtomicUsize::new(0), watch::Sender::default());
+        let (begun, locking, looked) = (Arc::new(Semaphore::new(0)), Arc::default(), watch::Sender::default());
         Self { store, trouble, gate, begun, locking, looked, commits, loads }
     }
 
@@ -145,8 +151,9 @@ impl Store for TroubledStore {
         self.store.batches_at_once()
     }
 
-    fn batches_block(&self) -> bool {
-        self.store.batches_block()
+    fn apart(&self) -> Option<Arc<dyn Store>> {
+        let store = self.store.apart()?;
+        Some(Arc::new(Self { store, ..self.clone() }))
     }
 
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
@@ -259,6 +266,10 @@ impl Batch for TroubledBatch {
 
     async fn lock(&mut self, wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> Result<Locked, StoreError> {
         self.panic_at(wanted.iter().map(|lock| lock.key.as_str()));
+        if let Trouble::KeepsBusy(busy) = self.trouble() {
+            let let_go = busy.lock().unwrap().recv_timeout(LONGER_THAN_ANY_TEST);
+            assert_eq!(let_go, Err(mpsc::RecvTimeoutError::Disconnected), "the test's own thread was kept busy, too");
+        }
         let Trouble::Holds(account) = self.trouble() else {
             let mut locked = self.batch.lock(wanted, named).await?;
             self.spoil(&mut locked.loaded.subjects);

@@ -23,6 +23,7 @@ mod unlocked;
 mod write;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
@@ -46,12 +47,16 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// Batches of the first lane that are written at the same time, at most. A third one gains next to nothing.
 const BATCHES_AT_ONCE: usize = 2;
 
-/// Connections of batches: one for each of these and the second lane's, one for the probe's, and one that is on its way
-/// back.
-const BATCH_WRITERS: u32 = 5;
+/// Connections of batches: the second lane's, the probe's, and one that is on its way back.
+const BATCH_WRITERS: u32 = 3;
 
-/// Connections that write beside them: one for the locks that each batch makes, and one for the housekeeping.
-const WRITERS: u32 = 4;
+/// Connections that write beside them: for the locks that a batch makes, for the housekeeping, and one on its way back.
+const WRITERS: u32 = 3;
+
+/// A writer's [own](Store::apart) connections for its batches, one of them on its way back; another for the locks that they
+/// make, and nothing to read with but what every pool has.
+const OF_A_WRITER: u32 = 2;
+const BESIDE_A_WRITER: u32 = 1;
 
 const OVERDUE_ACCOUNTS: &str = overdue_accounts!("json_build_array(account, due_at, id)::text", "$2::uuid");
 
@@ -170,8 +175,15 @@ impl Store for PostgresStore {
         BATCHES_AT_ONCE
     }
 
-    fn batches_block(&self) -> bool {
-        false
+    fn apart(&self) -> Option<Arc<dyn Store>> {
+        let batches = self.batches.apart(OF_A_WRITER);
+        Some(Arc::new(Self {
+            probe: Probe::new(batches.clone()),
+            batches,
+            writers: self.writers.apart(BESIDE_A_WRITER),
+            readers: self.readers.apart(BESIDE_A_WRITER),
+            remembered: self.remembered.clone(),
+        }))
     }
 
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
@@ -354,6 +366,8 @@ fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
+#[cfg(test)]
+mod apart;
 #[cfg(test)]
 mod plans;
 

@@ -1,7 +1,7 @@
 //! The connection of the batches, and of what is written beside them.
 //!
 //! SQLite's calls block. They are made where they are wanted, statement after statement: a message to another thread, and back,
-//! costs more than most of them. So whoever asks is on a thread that may wait (`Store::batches_block`).
+//! costs more than most of them. So whoever asks is on a thread that may wait (`Store::apart`).
 
 use std::path::PathBuf;
 use std::time::Duration;

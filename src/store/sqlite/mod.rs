@@ -24,6 +24,7 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -193,8 +194,8 @@ impl Store for SqliteStore {
         1
     }
 
-    fn batches_block(&self) -> bool {
-        true
+    fn apart(&self) -> Option<Arc<dyn Store>> {
+        None
     }
 
     async fn begin(&self) -> Result<Box<dyn Batch>, StoreError> {
