@@ -10,7 +10,7 @@
 //! Where the store takes several batches at the same time, there are as many writers, each with a queue of its own;
 //! commands that name the same have the same one ([`division`]).
 //!
-//! A writer is a thread of its own, so a caller that hangs up cancels nothing, and ledger work is never under a
+//! A writer of the first lane is a thread of its own, and the second's a task, so a caller that hangs up cancels nothing, and ledger work is never under a
 //! timeout. Only this module waits for a store's transaction; only `decide` decides what is in it.
 
 mod division;
@@ -132,7 +132,7 @@ pub struct Running {
 }
 
 impl Engine {
-    /// Starts the writers and the housekeeping on the current runtime.
+    /// Starts the writers, each on a thread, and the housekeeping on the current runtime.
     pub fn start(store: Arc<dyn Store>, context: Arc<Context>, clock: Clock, limits: Limits) -> (Self, Running) {
         let writers = store.batches_at_once().max(1);
         let (queues, waiting): (Vec<_>, Vec<_>) = (0..writers).map(|_| mpsc::unbounded_channel()).unzip();

@@ -137,8 +137,8 @@ impl Stuck {
 }
 
 impl Writer {
-    /// Starts what carries out batches with this writer, on a thread of its own. Where the database is heard through a runtime,
-    /// it has one of its own, too: in one that others use, nobody listens while one of them decides.
+    /// Starts what carries out batches with this writer, on a thread with a runtime of its own. On one that others use nobody
+    /// listens to the database while one of them decides (docs/adr/0030).
     pub(super) fn start<Lane>(self, lane: impl FnOnce(Self) -> Lane + Send + 'static) -> JoinHandle<()>
     where
         Lane: Future<Output = ()>,

@@ -1,12 +1,11 @@
 //! The queue: what is taken is answered, what cannot be taken is told at once.
 
-use std::sync::{Arc, Mutex, mpsc};
-
 use metrics_exporter_prometheus::PrometheusBuilder;
 use vna_partner::commit::{Limits, SubmitError};
+use vna_partner::store::Store;
 
 use crate::bench::{authorize, request, second};
-use crate::troubled::Trouble;
+use crate::troubled::{Busy, Trouble};
 use crate::{Bank, SENDER, an_authorization, authorized};
 
 #[tokio::test]
@@ -30,17 +29,30 @@ async fn nothing_is_answered_before_it_is_durable() {
 #[tokio::test]
 async fn while_a_writer_is_busy_its_thread_is_the_only_one() {
     let bank = Bank::open("rules = []").await;
-    let (lets_go, busy) = mpsc::channel();
-    bank.store.set(Trouble::KeepsBusy(Arc::new(Mutex::new(busy))));
+    let (busy, lets_go) = Busy::until_let_go();
+    bank.store.set(Trouble::KeepsBusy(busy.clone()));
     let authorization = an_authorization();
     let id = authorization.id;
     let caller = bank.hand_in(authorization).await;
-    bank.store.one_begins().await;
+    busy.begins().await;
     assert!(!bank.has(id).await, "somebody reads meanwhile");
     assert!(!caller.is_finished());
     drop(lets_go);
     assert!(authorized(&caller.await.unwrap()));
     bank.close().await;
+}
+
+#[tokio::test]
+async fn writers_that_may_be_under_way_together_have_a_store_each_and_close_it() {
+    let bank = Bank::open("rules = []").await;
+    let store = bank.store.clone();
+    assert!(authorized(&bank.engine.submit(an_authorization()).await));
+    bank.close().await;
+    let apart = match store.batches_at_once() {
+        1 => 0,
+        several => several,
+    };
+    assert_eq!(store.apart_and_closed(), (apart, apart));
 }
 
 #[tokio::test]
@@ -105,7 +117,7 @@ async fn an_orderly_stop_waits_for_the_disk() {
 #[tokio::test]
 async fn the_depth_of_the_queue_is_told_while_the_store_is_stuck() {
     let recorder = PrometheusBuilder::new().build_recorder();
-    // Where a call is handed in; a writer on a thread of its own, as SQLite's is, is not seen.
+    // Where a call is handed in; a writer, on a thread of its own, is not seen.
     let _seen_by_this_thread = metrics::set_default_local_recorder(&recorder);
     let depth = |waiting: usize| recorder.handle().render().contains(&format!("vna_queue_depth {waiting}\n"));
     let bank = Bank::open_with("rules = []", Limits { queue: 3, batch: 2 }).await;

@@ -27,7 +27,7 @@ pub enum Trouble {
     /// Reading this account panics, whether it is loaded or comes with its lock.
     Panics(AccountId),
     /// Whoever locks something is busy, and its thread with it, until the test lets go of the other end.
-    KeepsBusy(Arc<Mutex<mpsc::Receiver<()>>>),
+    KeepsBusy(Arc<Busy>),
     /// Another transaction has this account's lock.
     Holds(AccountId),
     /// Another client has a row that is written with this decision.
@@ -40,6 +40,32 @@ pub enum Trouble {
     LosesAnswersAndOneQuestion,
     /// Commits are made, and whether they have reached the disk is never known.
     LosesTheDisk,
+}
+
+/// What keeps a thread busy.
+#[derive(Debug)]
+pub struct Busy {
+    begun: Semaphore,
+    let_go: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Busy {
+    /// The other end is let go of by being dropped.
+    pub fn until_let_go() -> (Arc<Self>, mpsc::Sender<()>) {
+        let (lets_go, let_go) = mpsc::channel();
+        (Arc::new(Self { begun: Semaphore::new(0), let_go: Mutex::new(let_go) }), lets_go)
+    }
+
+    /// Waits until a thread is kept busy.
+    pub async fn begins(&self) {
+        self.begun.acquire().await.unwrap().forget();
+    }
+
+    fn be(&self) {
+        self.begun.add_permits(1);
+        let let_go = self.let_go.lock().unwrap().recv_timeout(LONGER_THAN_ANY_TEST);
+        assert_eq!(let_go, Err(mpsc::RecvTimeoutError::Disconnected), "the test's own thread was kept busy, too");
+    }
 }
 
 /// What passes only while nobody holds it.
@@ -66,6 +92,9 @@ pub struct TroubledStore {
     looked: watch::Sender<Timestamp>,
     commits: Arc<Commits>,
     loads: Arc<AtomicUsize>,
+    /// How many stores are, or were, [apart](Store::apart).
+    apart: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
 }
 
 impl TroubledStore {
@@ -73,7 +102,8 @@ impl TroubledStore {
         let commits = Arc::new(Commits { gate: Arc::default(), disk: Arc::default(), asked: Semaphore::new(0) });
         let (trouble, gate, loads) = (Arc::default(), Arc::default(), Arc::default());
         let (begun, locking, looked) = (Arc::new(Semaphore::new(0)), Arc::default(), watch::Sender::default());
-        Self { store, trouble, gate, begun, locking, looked, commits, loads }
+        let (apart, closed) = (Arc::default(), Arc::default());
+        Self { store, trouble, gate, begun, locking, looked, commits, loads, apart, closed }
     }
 
     pub fn set(&self, trouble: Trouble) {
@@ -126,6 +156,11 @@ impl TroubledStore {
         self.locking.load(Ordering::Relaxed)
     }
 
+    /// How many writers had a store of their own, and how many of these were closed.
+    pub fn apart_and_closed(&self) -> (usize, usize) {
+        (self.apart.load(Ordering::Relaxed), self.closed.load(Ordering::Relaxed))
+    }
+
     /// How often something was loaded.
     pub fn loads(&self) -> usize {
         self.loads.load(Ordering::Relaxed)
@@ -153,6 +188,7 @@ impl Store for TroubledStore {
 
     fn apart(&self) -> Option<Arc<dyn Store>> {
         let store = self.store.apart()?;
+        self.apart.fetch_add(1, Ordering::Relaxed);
         Some(Arc::new(Self { store, ..self.clone() }))
     }
 
@@ -216,6 +252,7 @@ impl Store for TroubledStore {
     }
 
     async fn close(&self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
         self.store.close().await;
     }
 }
@@ -267,8 +304,7 @@ impl Batch for TroubledBatch {
     async fn lock(&mut self, wanted: &BTreeSet<Lock>, named: &BTreeSet<TrackingId>) -> Result<Locked, StoreError> {
         self.panic_at(wanted.iter().map(|lock| lock.key.as_str()));
         if let Trouble::KeepsBusy(busy) = self.trouble() {
-            let let_go = busy.lock().unwrap().recv_timeout(LONGER_THAN_ANY_TEST);
-            assert_eq!(let_go, Err(mpsc::RecvTimeoutError::Disconnected), "the test's own thread was kept busy, too");
+            busy.be();
         }
         let Trouble::Holds(account) = self.trouble() else {
             let mut locked = self.batch.lock(wanted, named).await?;

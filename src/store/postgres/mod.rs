@@ -50,13 +50,13 @@ const BATCHES_AT_ONCE: usize = 2;
 /// Connections of batches: the second lane's, the probe's, and one that is on its way back.
 const BATCH_WRITERS: u32 = 3;
 
-/// Connections that write beside them: for the locks that a batch makes, for the housekeeping, and one on its way back.
+/// Connections that write beside them: for the locks that a batch makes, for the housekeeping and the list of servers, and one
+/// on its way back.
 const WRITERS: u32 = 3;
 
-/// A writer's [own](Store::apart) connections for its batches, one of them on its way back; another for the locks that they
-/// make, and nothing to read with but what every pool has.
+/// A writer's [own](Store::apart) connections for its batches, and for the locks that they make and asking after a lost commit;
+/// of each one on its way back. It reads with none but these.
 const OF_A_WRITER: u32 = 2;
-const BESIDE_A_WRITER: u32 = 1;
 
 const OVERDUE_ACCOUNTS: &str = overdue_accounts!("json_build_array(account, due_at, id)::text", "$2::uuid");
 
@@ -180,8 +180,8 @@ impl Store for PostgresStore {
         Some(Arc::new(Self {
             probe: Probe::new(batches.clone()),
             batches,
-            writers: self.writers.apart(BESIDE_A_WRITER),
-            readers: self.readers.apart(BESIDE_A_WRITER),
+            writers: self.writers.apart(OF_A_WRITER),
+            readers: self.readers.apart(OF_A_WRITER),
             remembered: self.remembered.clone(),
         }))
     }
@@ -268,9 +268,8 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
-        self.readers.close().await;
-        self.writers.close().await;
-        self.batches.close().await;
+        // One after the other, each would wait for a host that is gone.
+        tokio::join!(self.readers.close(), self.writers.close(), self.batches.close());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Does the store take a write now? Asked by `/health/ready`.
 //!
 //! The answer is a batch of its own: a row of `batches` added and deleted again, and the commit. It leaves nothing behind,
-//! but proves that batches reach the disk.
+//! but proves that batches reach the disk; a writer's own connections are not looked at.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -60,16 +60,17 @@ const ACCOUNTS: &str = update_accounts!("new.last_event_at");
 /// depends on one keeps the planner from trying it. Postgres compares what it finds once it has the row to itself.
 const ACCOUNTS_IF_UNCHANGED: &str = concat!(
     update_accounts!(
-        "CASE WHEN old.xmin::text::bigint = ($versions::bigint[])[new.ordinality] THEN new.last_event_at
+        "CASE WHEN old.xmin = ($versions::integer[])[new.ordinality] THEN new.last_event_at
             ELSE concat('an account was changed meanwhile', left(old.id, 0))::bigint END",
         " WITH ORDINALITY"
     ),
-    " RETURNING old.xmin::text::bigint AS version"
+    " RETURNING old.id"
 );
 
-/// What one transaction writes has one version. Where a row was not found, the statement fails as well.
+/// What one transaction writes has one version, its own number's lower half. Where a row was not found, the statement fails as
+/// well.
 const NEW_VERSION: &str = "
-    SELECT CASE WHEN count(*) = cardinality($versions::bigint[]) THEN max(version)
+    SELECT CASE WHEN count(*) = cardinality($versions::integer[]) THEN pg_current_xact_id()::text::bigint & 4294967295
         ELSE concat('an account was changed meanwhile', left(count(*)::text, 0))::bigint END
     FROM $part";
 
@@ -200,8 +201,9 @@ pub(super) async fn write_if_unchanged(
     batch: Committed,
     versions: &Versions,
 ) -> Result<Option<i64>, StoreError> {
-    let of_account = |(account, _): (&Account, _)| versions.get(&account.id).copied();
-    let Some(versions) = changes.changed_accounts().map(of_account).collect::<Option<Vec<i64>>>() else {
+    // Postgres compares what it counts without a sign with integers, which have one, bit by bit.
+    let of_account = |(account, _): (&Account, _)| Some(u32::try_from(*versions.get(&account.id)?).ok()?.cast_signed());
+    let Some(versions) = changes.changed_accounts().map(of_account).collect::<Option<Vec<i32>>>() else {
         return Err(StoreError::NeedsLocks("an account was not looked at".to_owned()));
     };
     let (texts, mut arguments) = parts(&Written { changes, batch: Some(batch) })?;

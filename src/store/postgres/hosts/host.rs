@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{fmt, io};
 
+use futures_util::future::join;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqlSafeStr, SqlStr};
 use tokio::net::TcpStream;
@@ -29,6 +30,12 @@ const LIVES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Whole seconds since the database was started.
 const UPTIME: &str = "SELECT floor(extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()))::bigint";
+
+/// How long a stop waits for connections that are still at work.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// Where nobody asks, a connection is closed before somebody in between forgets it without a word to either side.
+const IDLE_FOR: Duration = Duration::from_secs(60);
 
 /// Connections are renewed, so that they find the host that a name or a pooler leads to by now.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -100,8 +107,11 @@ impl Host {
         }
     }
 
-    pub(super) fn pools(&self) -> [&PgPool; 2] {
-        [&self.direct, &self.pooled]
+    /// A connection to a host that does not answer any more is never given back.
+    pub(super) async fn close(&self) {
+        if timeout(CLOSE_TIMEOUT, join(self.direct.close(), self.pooled.close())).await.is_err() {
+            tracing::warn!(host = %self, "some connections did not end in order");
+        }
     }
 
     /// Asks only while there is no connection yet that could be used.
@@ -230,6 +240,7 @@ fn pool_options(most: u32) -> PgPoolOptions {
         .max_connections(most)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_lifetime(MAX_LIFETIME)
+        .idle_timeout(IDLE_FOR)
         // `begin` finds out by itself: a question before every batch would cost each a round trip.
         .test_before_acquire(false)
         .after_release(|connection, _| {

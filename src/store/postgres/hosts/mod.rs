@@ -15,10 +15,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
 use sqlx::{Executor, Postgres, SqlStr, Transaction};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use self::host::{ACQUIRE_TIMEOUT, BEGIN_TIMEOUT, Host, is_stale};
 use super::transaction::Settings;
@@ -31,9 +32,6 @@ const NEXT_ROUND_AFTER: Duration = Duration::from_millis(50);
 /// How long a host that lives may take for anything else: longer than its own `statement_timeout`. Only a commit that
 /// waits for a standby takes longer, and what becomes of it is then not known.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
-
-/// How long a stop waits for connections that are still at work.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// How long a connection goes from batch to batch before its pool has it again, which renews it when it is old.
 const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -77,6 +75,14 @@ impl BatchConnection {
     /// So lately that it is likely to be in order.
     pub(super) fn was_heard_lately(&self) -> bool {
         self.heard_at.elapsed() < IN_ORDER_FOR
+    }
+
+    /// Gives it back to its pool. That waits until it has ended what it was at, which one that is dead never has: so if it has
+    /// not answered lately, it is closed.
+    fn give_up(mut self) {
+        if !self.was_heard_lately() {
+            self.connection.close_on_drop();
+        }
     }
 }
 
@@ -148,7 +154,8 @@ impl Hosts {
         let serving = self.serving();
         let mut kept = self.kept();
         let is_pooled = self.hosts.get(serving).is_none_or(Host::is_pooled);
-        kept.retain(|kept| kept.host == serving && !is_pooled && kept.since.elapsed() < KEPT_FOR);
+        let serves = |kept: &BatchConnection| kept.host == serving && !is_pooled && kept.since.elapsed() < KEPT_FOR;
+        kept.extract_if(.., |kept| !serves(kept)).for_each(BatchConnection::give_up);
         kept.pop()
     }
 
@@ -288,14 +295,7 @@ impl Hosts {
     }
 
     pub(super) async fn close(&self) {
-        self.kept().clear();
-        for host in &*self.hosts {
-            // A connection to a host that does not answer any more is never given back.
-            for pool in host.pools() {
-                if timeout(CLOSE_TIMEOUT, pool.close()).await.is_err() {
-                    tracing::warn!(%host, "some connections did not end in order");
-                }
-            }
-        }
+        self.kept().drain(..).for_each(BatchConnection::give_up);
+        join_all(self.hosts.iter().map(Host::close)).await;
     }
 }
