@@ -235,6 +235,21 @@ async fn a_debit_takes_money_out_once_per_key() {
 }
 
 #[tokio::test]
+async fn a_debit_is_the_same_however_the_account_is_written_in_its_path() {
+    let server = Server::start().await;
+    server.open(account("+MX:1")).await;
+    let authorized = server.leap().authorize(authorization().to("+MX:1")).await.authorized();
+    server.leap().credit(credit("+MX:1", &authorized)).await.done();
+    for id in ["+MX:1", "%2BMX%3A1", "+MX%3a1"] {
+        let call = server.operator().request(Method::POST, &format!("/admin/accounts/{id}/debits"));
+        let body = json!({"amount": "10.00", "reason": "paid out"});
+        let done = call.idempotency_key("once").body(&body).off_contract().send().await.ok().data();
+        assert_eq!(done["account"]["balance"], "90.00", "{id}");
+    }
+    assert_eq!(server.operator().balance("+MX:1").await, "90.00");
+}
+
+#[tokio::test]
 async fn a_debit_without_a_key_is_a_400() {
     let server = funded().await;
     let call = server.operator().request(Method::POST, &format!("/admin/accounts/{ANA}/debits"));

@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::body::PlainBody;
@@ -78,7 +79,7 @@ async fn act(
     conflict: &'static str,
     read: impl FnOnce(&Object<'_>) -> Result<Asked, HttpError>,
 ) -> Result<OperationAnswer, HttpError> {
-    let claim = idempotency::claim(request.headers(), || request.path().to_owned(), body.bytes())?;
+    let claim = idempotency::claim(request.headers(), || path_as_meant(request), body.bytes())?;
     let asked = match body.document().and_then(|document| read(&document.object)) {
         Ok(asked) => asked,
         Err(refusal) => return Err(idempotency::keep(state, claim, refusal).await),
@@ -93,6 +94,12 @@ async fn act(
         Outcome::Operation(answer) => Ok(answer),
         _ => Err(unexpected()),
     }
+}
+
+/// The path of a call, whichever of its characters were encoded: an account's identifier is written so by one client and not by
+/// another, and holds none that would make two paths one.
+fn path_as_meant(request: &HttpRequest) -> String {
+    percent_decode_str(request.path()).decode_utf8_lossy().into_owned()
 }
 
 /// The identifier in a path; one that this server cannot have issued names nothing.
