@@ -10,8 +10,8 @@
 //! Where the store takes several batches at the same time, there are as many writers, each with a queue of its own;
 //! commands that name the same have the same one ([`division`]).
 //!
-//! A writer of the first lane is a thread of its own, and the second's a task, so a caller that hangs up cancels nothing, and ledger work is never under a
-//! timeout. Only this module waits for a store's transaction; only `decide` decides what is in it.
+//! A writer of the first lane is a thread of its own, and the second's a task, so a caller that hangs up cancels nothing, and
+//! ledger work is never under a timeout. Only this module waits for a store's transaction; only `decide` decides what is in it.
 
 mod division;
 mod execute;
