@@ -99,7 +99,8 @@ async fn act(
 /// The path of a call, whichever of its characters were encoded: an account's identifier is written so by one client and not by
 /// another, and holds none that would make two paths one.
 fn path_as_meant(request: &HttpRequest) -> String {
-    percent_decode_str(request.path()).decode_utf8_lossy().into_owned()
+    // Of what no account's identifier holds, Postgres cannot store this.
+    percent_decode_str(request.path()).decode_utf8_lossy().replace('\0', "\u{fffd}")
 }
 
 /// The identifier in a path; one that this server cannot have issued names nothing.

@@ -54,8 +54,8 @@ const BATCH_WRITERS: u32 = 3;
 /// on its way back.
 const WRITERS: u32 = 3;
 
-/// A writer's [own](Store::apart) connections for its batches, and for the locks that they make and asking after a lost commit;
-/// of each one on its way back. It reads with none but these.
+/// A writer's [own](Store::apart) connections for its batches, one of them on its way back, and as many for the locks that they
+/// make and for asking after a lost commit. Those that read are never asked.
 const OF_A_WRITER: u32 = 2;
 
 const OVERDUE_ACCOUNTS: &str = overdue_accounts!("json_build_array(account, due_at, id)::text", "$2::uuid");

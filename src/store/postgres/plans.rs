@@ -73,7 +73,7 @@ async fn every_row_that_is_changed_is_found_by_its_key() {
         let steps = plan(&mut connection, &write::compose(&[part.text]).unwrap(), &format!("{table}[]"), "'{}'").await;
         finds_every_row_by_its_key(&steps);
         let if_unchanged = write::compose_if_unchanged(&[part.text]).unwrap();
-        let steps = plan(&mut connection, &if_unchanged, &format!("{table}[], bigint[]"), "'{}', '{}'").await;
+        let steps = plan(&mut connection, &if_unchanged, &format!("{table}[], integer[]"), "'{}', '{}'").await;
         finds_every_row_by_its_key(&steps);
     }
 }

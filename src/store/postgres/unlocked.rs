@@ -157,7 +157,9 @@ impl Batch for UnlockedBatch {
     }
 
     async fn roll_back(self: Box<Self>) {
-        if !self.broken {
+        if self.broken {
+            self.on.close();
+        } else {
             self.batches.keep(self.on);
         }
     }

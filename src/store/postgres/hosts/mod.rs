@@ -36,6 +36,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
 /// How long a connection goes from batch to batch before its pool has it again, which renews it when it is old.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
+/// Of a connection on which nothing was said for longer, somebody in between may have forgotten that there is one.
+const REMEMBERED_FOR: Duration = Duration::from_secs(30);
+
 /// How long a connection that has answered is thought to be in order.
 const IN_ORDER_FOR: Duration = Duration::from_secs(1);
 
@@ -77,12 +80,16 @@ impl BatchConnection {
         self.heard_at.elapsed() < IN_ORDER_FOR
     }
 
-    /// Gives it back to its pool. That waits until it has ended what it was at, which one that is dead never has: so if it has
-    /// not answered lately, it is closed.
-    fn give_up(mut self) {
-        if !self.was_heard_lately() {
-            self.connection.close_on_drop();
+    /// Gives it back to its pool, which waits for it to end what it was at: so one that may be dead is closed instead.
+    fn give_up(self) {
+        if self.heard_at.elapsed() >= REMEMBERED_FOR {
+            self.close();
         }
+    }
+
+    /// Where it does not answer, and no commit waits for a standby on it.
+    pub(super) fn close(mut self) {
+        self.connection.close_on_drop();
     }
 }
 
@@ -128,11 +135,13 @@ impl Hosts {
     pub(super) async fn begin_batch(&self) -> Result<BatchConnection, StoreError> {
         if let Some(mut kept) = self.take_kept()
             && let Some(host) = self.hosts.get(kept.host)
-            // Where it is dead, another one is looked for as ever.
-            && host.answered(kept.connection.execute(sqlx::raw_sql(transaction::BATCH))).await.is_ok()
         {
-            kept.heard_at = Instant::now();
-            return Ok(kept);
+            if host.answered(kept.connection.execute(sqlx::raw_sql(transaction::BATCH))).await.is_ok() {
+                kept.heard_at = Instant::now();
+                return Ok(kept);
+            }
+            // Another one is looked for as ever.
+            kept.close();
         }
         let (host, connection) = self
             .serving_host(transaction::BATCH, |pool, begin| async move {
