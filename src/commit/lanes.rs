@@ -69,13 +69,13 @@ pub(super) async fn run(
     let (put_back, held) = mpsc::channel(limits.queue);
     // A batch that blocks is alone, and waits for nobody: then nothing comes here.
     let second = tokio::spawn(Second { writer: writer.clone(), awaited: awaited.clone(), limits }.run(held));
+    let first = First { writer, awaited, limits, room, put_back };
     let start = |queue| {
-        let (awaited, room, put_back, stopping) = (awaited.clone(), room.clone(), put_back.clone(), stopping.clone());
-        let lane = move |writer| First { writer, awaited, limits, room, put_back }.run(queue, stopping);
-        writer.clone().start(lane)
+        let (first, stopping) = (first.clone(), stopping.clone());
+        first.writer.clone().start(move |writer| First { writer, ..first }.run(queue, stopping))
     };
     let mut tasks: Vec<_> = queues.into_iter().map(start).collect();
-    drop(put_back);
+    drop(first);
     tasks.push(second);
     for task in tasks {
         if let Err(error) = task.await {
@@ -86,6 +86,7 @@ pub(super) async fn run(
     answers.wait().await;
 }
 
+#[derive(Clone)]
 struct First {
     writer: Writer,
     awaited: Awaited,

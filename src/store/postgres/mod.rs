@@ -55,7 +55,7 @@ const BATCH_WRITERS: u32 = 3;
 const WRITERS: u32 = 3;
 
 /// A writer's [own](Store::apart) connections for its batches, one of them on its way back, and as many for the locks that they
-/// make and for asking after a lost commit. Those that read are never asked.
+/// make and for asking after a lost commit. Those that read, and the probe, are never asked.
 const OF_A_WRITER: u32 = 2;
 
 const OVERDUE_ACCOUNTS: &str = overdue_accounts!("json_build_array(account, due_at, id)::text", "$2::uuid");
@@ -103,7 +103,7 @@ impl PostgresStore {
     pub async fn open(addresses: &[String]) -> Result<Self, StoreError> {
         let writers = Hosts::new(addresses, WRITERS)?;
         let batches = writers.for_batches(addresses, BATCH_WRITERS)?;
-        let readers = writers.beside(addresses, READERS)?;
+        let readers = writers.apart(READERS);
         let mut transaction = writers.begin(transaction::OPENING).await?;
         refuse_other_encodings(&mut transaction).await?;
         migrate(&mut transaction).await?;
@@ -176,13 +176,11 @@ impl Store for PostgresStore {
     }
 
     fn apart(&self) -> Option<Arc<dyn Store>> {
-        let batches = self.batches.apart(OF_A_WRITER);
         Some(Arc::new(Self {
-            probe: Probe::new(batches.clone()),
-            batches,
+            batches: self.batches.apart(OF_A_WRITER),
             writers: self.writers.apart(OF_A_WRITER),
             readers: self.readers.apart(OF_A_WRITER),
-            remembered: self.remembered.clone(),
+            ..self.clone()
         }))
     }
 

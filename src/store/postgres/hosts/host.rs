@@ -51,7 +51,7 @@ const FORGET_STATEMENTS: &str = "; DEALLOCATE ALL";
 /// How long one of several hosts may take to accept a connection before the next is asked.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Host {
     name: String,
     port: u16,
@@ -98,12 +98,7 @@ impl Host {
         Self {
             direct: direct(options.clone(), most, self.settings, self.finds_out, &self.is_pooled, opened),
             pooled: pooled(options, most),
-            name: self.name.clone(),
-            port: self.port,
-            is_local: self.is_local,
-            is_pooled: self.is_pooled.clone(),
-            finds_out: self.finds_out,
-            settings: self.settings,
+            ..self.clone()
         }
     }
 

@@ -106,12 +106,7 @@ impl Hosts {
         Ok(Self { hosts: hosts.map_err(store_error)?, serving: Arc::default(), most, kept: Arc::default(), opened })
     }
 
-    /// Other connections to the same hosts, which share the knowledge of who serves.
-    pub(super) fn beside(&self, addresses: &[String], most: u32) -> Result<Self, StoreError> {
-        Ok(Self { serving: self.serving.clone(), ..Self::new(addresses, most)? })
-    }
-
-    /// The same for batches.
+    /// Other connections to the same hosts, for batches, which share the knowledge of who serves.
     pub(super) fn for_batches(&self, addresses: &[String], most: u32) -> Result<Self, StoreError> {
         let hosts = Self::with_settings(addresses, most, Settings::OF_BATCHES)?;
         Ok(Self { serving: self.serving.clone(), ..hosts })
